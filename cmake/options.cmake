@@ -1,0 +1,47 @@
+# What a build can choose. A consumer (add_subdirectory, FetchContent) gets the library alone and no warnings flags.
+
+string(COMPARE EQUAL "${CMAKE_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}" ramie_is_top)
+
+option(RAMIE_BUILD_APPS "Build the ramie command" ${ramie_is_top})
+option(RAMIE_BUILD_TESTS "Build the tests" OFF)
+option(RAMIE_BUILD_BENCHMARKS "Build the peers' programs for make bench" OFF)
+option(RAMIE_BUILD_EXAMPLES "Build the examples" OFF)
+option(RAMIE_WERROR "Warnings are errors" OFF)
+option(BUILD_SHARED_LIBS "Build shared libraries" OFF)
+set(RAMIE_SWITCH "native" CACHE STRING "How stacks are changed: native (assembly) or ucontext (portable twin)")
+set_property(CACHE RAMIE_SWITCH PROPERTY STRINGS native ucontext)
+set(RAMIE_SANITIZE "" CACHE STRING "Sanitizers for everything built here, as -fsanitize= takes them")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(RAMIE_CCACHE ccache)
+if(RAMIE_CCACHE AND ramie_is_top)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${RAMIE_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${RAMIE_CCACHE})
+endif()
+
+# The portable twin changes what the installed headers inline, so consumers must see the choice too.
+set(RAMIE_PUBLIC_DEFINITIONS "")
+if(RAMIE_SWITCH STREQUAL "ucontext")
+  set(RAMIE_PUBLIC_DEFINITIONS RAMIE_SWITCH_UCONTEXT=1)
+endif()
+
+# Flags for our own files only, never exported.
+add_library(ramie_flags INTERFACE)
+target_compile_options(ramie_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                                             -Wold-style-cast -Wnon-virtual-dtor -fno-omit-frame-pointer)
+target_compile_definitions(ramie_flags INTERFACE _GNU_SOURCE ${RAMIE_PUBLIC_DEFINITIONS})
+if(RAMIE_WERROR)
+  target_compile_options(ramie_flags INTERFACE -Werror)
+endif()
+if(RAMIE_SANITIZE)
+  add_compile_options(-fsanitize=${RAMIE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${RAMIE_SANITIZE})
+  if(RAMIE_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

@@ -1,0 +1,58 @@
+# Reads src/rooms.txt and makes one object library per room that has code.
+#
+# A room's object library sees the whole of src/ (includes are written "room/file.hpp"), but a program that tests a
+# room links that room and the rooms it may include, so code that reaches elsewhere does not link.
+
+set(RAMIE_ROOMS "")
+
+function(ramie_read_rooms)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/src/rooms.txt lines)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/rooms.txt)
+  foreach(line IN LISTS lines)
+    if(NOT line MATCHES "^ *([0-9]+) *\\| *([a-z]+) *\\| *([a-z -]+) *\\| *([a-z]+) *\\|")
+      continue()
+    endif()
+    set(room ${CMAKE_MATCH_2})
+    string(STRIP "${CMAKE_MATCH_3}" needs)
+    set(library ${CMAKE_MATCH_4})
+    string(REPLACE "-" "" needs "${needs}")
+    string(REGEX REPLACE " +" ";" needs "${needs}")
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.cpp ${PROJECT_SOURCE_DIR}/src/${room}/*.S)
+    if(NOT sources)
+      continue()
+    endif()
+    add_library(ramie_room_${room} OBJECT ${sources})
+    target_include_directories(ramie_room_${room} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_compile_features(ramie_room_${room} PUBLIC cxx_std_20)
+    target_link_libraries(ramie_room_${room} PRIVATE ramie_flags)
+    set_target_properties(ramie_room_${room} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                                        VISIBILITY_INLINES_HIDDEN ON)
+    if(NOT room STREQUAL base)
+      list(PREPEND needs base)
+    endif()
+    # Everything below, transitively, for the tests that link one room.
+    set(closure ${room})
+    foreach(need IN LISTS needs)
+      list(APPEND closure ${RAMIE_CLOSURE_${need}})
+    endforeach()
+    list(REMOVE_DUPLICATES closure)
+    set(RAMIE_CLOSURE_${room} ${closure})
+    set(RAMIE_CLOSURE_${room} ${closure} PARENT_SCOPE)
+    list(APPEND RAMIE_LIBRARY_${library} ${room})
+    set(RAMIE_LIBRARY_${library} ${RAMIE_LIBRARY_${library}} PARENT_SCOPE)
+    list(APPEND rooms ${room})
+  endforeach()
+  set(RAMIE_ROOMS ${rooms} PARENT_SCOPE)
+endfunction()
+
+# ramie_objects(VARIABLE room...): the objects of the rooms and of all that they may include.
+function(ramie_objects variable)
+  set(objects "")
+  foreach(room IN LISTS ARGN)
+    foreach(part IN LISTS RAMIE_CLOSURE_${room})
+      list(APPEND objects $<TARGET_OBJECTS:ramie_room_${part}>)
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES objects)
+  set(${variable} ${objects} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,34 @@
+# Shared by the tiers: build a preset, run its tests, collect what was skipped.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+jobs=${JOBS:-$(nproc)}
+started=$SECONDS
+step() { printf '\n== %s (at %d s)\n' "$*" $((SECONDS - started)); }
+
+# build PRESET [cmake options...]
+build() {
+  local preset=$1 log
+  shift
+  log=build/$preset.log
+  mkdir -p build
+  if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+    grep -E 'error|Error|warning:|FAILED' -A4 "$log" | head -60
+    echo "build of preset $preset failed; the whole log is $log"
+    return 1
+  fi
+}
+
+# run_tests PRESET [ctest options...]: prints the summary, the failures and each skipped test with its reason.
+run_tests() {
+  local preset=$1 log status=0
+  shift
+  log=build/$preset.tests.log
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@" >"$log" 2>&1 || status=$?
+  if [ $status -ne 0 ]; then
+    sed -n '/\*\*\*Failed/p;/^The following tests FAILED/,$p' "$log" | head -40
+    grep -E '^\[  FAILED|: Failure|Failure$' -A6 "$log" | head -80
+    echo "tests of preset $preset failed; the whole log is $log"
+  fi
+  grep -E 'tests passed' "$log" || true
+  grep -hE '^skipped: ' "build/$preset/Testing/Temporary/LastTest.log" 2>/dev/null | sort | uniq -c | sed 's/^/  /' || true
+  return $status
+}
