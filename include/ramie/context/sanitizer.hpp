@@ -1,0 +1,86 @@
+// What AddressSanitizer and ThreadSanitizer must be told at a switch; empty where neither is compiled in.
+//
+// Each switch is framed: depart() before, arrive() after. The production switch is the one that is checked: only these
+// notes are added.
+#pragma once
+
+#include <ramie/context/control_block.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RAMIE_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define RAMIE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RAMIE_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define RAMIE_TSAN 1
+#endif
+#endif
+
+#if defined(RAMIE_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#elif defined(RAMIE_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace ramie {
+inline namespace v0 {
+namespace context {
+
+#if defined(RAMIE_ASAN)
+
+class crossing {
+ public:
+  [[gnu::always_inline]] void depart(const control_block* to) noexcept {
+    __sanitizer_start_switch_fiber(&fake_stack_, reinterpret_cast<const void*>(to->stack_low),
+                                   to->stack_high - to->stack_low);
+  }
+  [[gnu::always_inline]] void arrive() noexcept { __sanitizer_finish_switch_fiber(fake_stack_, nullptr, nullptr); }
+  // The leaver never comes back: its fake stack is released.
+  static void depart_for_good(const control_block* to) noexcept {
+    __sanitizer_start_switch_fiber(nullptr, reinterpret_cast<const void*>(to->stack_low),
+                                   to->stack_high - to->stack_low);
+  }
+  static void arrive_first() noexcept { __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr); }
+  static void* make_record() noexcept { return nullptr; }
+  static void* current_record() noexcept { return nullptr; }
+  static void drop_record(void*) noexcept {}
+
+ private:
+  void* fake_stack_ = nullptr;
+};
+
+#elif defined(RAMIE_TSAN)
+
+class crossing {
+ public:
+  [[gnu::always_inline]] void depart(const control_block* to) noexcept { __tsan_switch_to_fiber(to->checker, 0); }
+  [[gnu::always_inline]] void arrive() noexcept {}
+  static void depart_for_good(const control_block* to) noexcept { __tsan_switch_to_fiber(to->checker, 0); }
+  static void arrive_first() noexcept {}
+  static void* make_record() noexcept { return __tsan_create_fiber(0); }
+  static void* current_record() noexcept { return __tsan_get_current_fiber(); }
+  static void drop_record(void* record) noexcept {
+    if (record != nullptr) __tsan_destroy_fiber(record);
+  }
+};
+
+#else
+
+class crossing {
+ public:
+  [[gnu::always_inline]] void depart(const control_block*) noexcept {}
+  [[gnu::always_inline]] void arrive() noexcept {}
+  static void depart_for_good(const control_block*) noexcept {}
+  static void arrive_first() noexcept {}
+  static void* make_record() noexcept { return nullptr; }
+  static void* current_record() noexcept { return nullptr; }
+  static void drop_record(void*) noexcept {}
+};
+
+#endif
+
+}  // namespace context
+}  // namespace v0
+}  // namespace ramie

@@ -1,0 +1,32 @@
+// What a fiber's stack is like, for stack() and for tools.
+#include "context/start.hpp"
+#include "fiber/life.hpp"
+#include "stack/pool.hpp"
+
+namespace ramie::inline v0::control {
+
+stack_info stack_of(const control_block* fiber) noexcept {
+  stack_info info;
+  if (fiber == &nobody) return info;
+  const cold_block& about = cold(fiber);
+  info.guard = about.guard;
+  const stack::slot* slot = about.slot;
+  if (slot == nullptr) {
+    info.low = fiber->stack_low;
+    info.high = fiber->stack_high;
+    return info;
+  }
+  info.guard = slot->guard;
+  info.usable_bytes = slot->usable_bytes - slot->colour_bytes;
+  info.low = slot->low;
+  info.high = slot->first_frame();
+  info.guard_bytes = stack::guard_bytes_of(*slot);
+  const std::uintptr_t word = fiber->word;
+  if ((word & 1) == 0 && word != context::lost) {
+    info.in_use_bytes = info.high - (word & ~std::uintptr_t{context::tag_mask});
+  }
+  info.most_used_bytes = stack::most_used_bytes(*slot);
+  return info;
+}
+
+}  // namespace ramie::inline v0::control

@@ -1,0 +1,199 @@
+#include "fiber/life.hpp"
+
+#include "base/check.hpp"
+#include "context/start.hpp"
+#include "fiber/spawn_sites.hpp"
+#include "stack/pool.hpp"
+
+#include <cxxabi.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace ramie::inline v0::control {
+namespace {
+
+void destroy_closure(control_block* fiber) noexcept {
+  cold_block& about = cold(fiber);
+  const closure_operations* operations = std::exchange(about.operations, nullptr);
+  if (operations != nullptr) operations->destroy(about.closure);
+}
+
+void run_closure(cold_block& about) { about.operations->run(about.closure); }
+
+}  // namespace
+
+// The first C++ frame of every fiber, under the frame that ends backtraces. unwind_self() stops here by name.
+[[gnu::noinline]] void fiber_main(void* argument, std::uintptr_t) {
+  context::crossing::arrive_first();
+  auto* self = static_cast<control_block*>(argument);
+  std::exception_ptr escaped;
+  try {
+    run_closure(cold(self));
+  } catch (abi::__forced_unwind&) {
+    // pthread_exit() or a cancellation of this thread: the chain below unwinds too, then the thread exits from its own
+    // stack. Leaving inside the handler is deliberate: ending it would be "exception not rethrown".
+    destroy_closure(self);
+    end_self(self, nullptr, pending::thread_exit);
+  } catch (...) {
+    escaped = std::current_exception();
+  }
+  destroy_closure(self);
+  end_self(self, std::move(escaped), pending::nothing);
+}
+
+void finish_killed(control_block* self) noexcept {
+  destroy_closure(self);
+  end_self(self, nullptr, pending::nothing);
+}
+
+new_block allocate_block(const fiber_options& options, const call_site& site) {
+  const stack::request wanted = stack::make_request(options.stack_bytes, options.guard);
+  thread_words& thread = this_thread();
+  control_block* block = take_block();
+  cold_block& about = cold(block);
+  about.name = options.name.text();
+  about.file = site.file;
+  about.line = site.line;
+  about.guard = options.guard;
+  about.stack_pages = options.stack_bytes == 0
+                          ? std::uint16_t{0}
+                          : static_cast<std::uint16_t>(wanted.shape.usable_bytes() / stack::least_bytes);
+  if (cold(thread.current).locals != nullptr) [[unlikely]] {
+    try {
+      inherit_locals(thread.current, block);
+    } catch (...) {
+      return_block(block);
+      throw;
+    }
+  }
+  __atomic_store_n(&block->id, next_id(thread), __ATOMIC_RELAXED);
+  return {block, about.closure};
+}
+
+void commit_block(control_block* block, const closure_operations* operations) noexcept {
+  cold(block).operations = operations;
+  block->word = context::created;
+}
+
+void discard_block(control_block* block) noexcept {
+  drop_locals(block);
+  return_block(block);
+}
+
+std::uintptr_t start(thread_words& thread, control_block* fiber) {
+  cold_block& about = cold(fiber);
+  const stack::request wanted = stack::make_request(std::size_t{about.stack_pages} * stack::least_bytes, about.guard);
+  stack::slot* slot = nullptr;
+  try {
+    slot = stack::acquire(wanted, fiber);
+  } catch (const stack_error& refused) {
+    throw with_spawn_sites(refused);
+  }
+  about.slot = slot;
+  fiber->home = &thread;
+  fiber->stack_low = slot->low;
+  fiber->stack_high = slot->high();
+  fiber->checker = context::crossing::make_record();
+  fiber->errno_value = 0;
+  fiber->resumer_sp = 0;
+  count_started(thread);
+  return context::prepare(slot->low, slot->first_frame(), &fiber_main, fiber);
+}
+
+void reap(thread_words& thread, control_block* fiber) noexcept {
+  cold_block& about = cold(fiber);
+  context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  stack::release(std::exchange(about.slot, nullptr));
+  fiber->stack_low = fiber->stack_high = 0;
+  if (about.locals != nullptr) [[unlikely]]
+    drop_locals(fiber);
+  count_ended(thread);
+}
+
+void release_ended(control_block* fiber) noexcept {
+  cold_block& about = cold(fiber);
+  if (about.error != nullptr) about.error = nullptr;
+  about.waiting = pending::nothing;
+  about.held_resumer_sp = 0;
+  if (about.locals != nullptr) [[unlikely]]
+    drop_locals(fiber);
+  return_block(fiber);
+}
+
+void destroy(control_block* fiber) noexcept {
+  thread_words* home = fiber->home;
+  if (home == nullptr) {  // never started, or killed before that
+    destroy_closure(fiber);
+    release_ended(fiber);
+  } else if (home == context::this_thread_words()) [[likely]] {
+    destroy_at_home(fiber);
+  } else {
+    send_home(fiber);
+  }
+}
+
+void destroy_at_home(control_block* fiber) noexcept {
+  if (fiber->word != context::ended) [[unlikely]] {
+    switch (state_of(fiber)) {
+      case fiber_state::left_behind:
+        return;  // its memory is the parent's affair
+      case fiber_state::transferred:
+        if (fiber->resumer_sp == 0) break;
+        [[fallthrough]];
+      case fiber_state::running:
+      case fiber_state::resuming: {
+        std::fprintf(stderr,
+                     "ramie: the handle of %s dies while it is %s; it dies in %s.\n"
+                     "ramie: a fiber must suspend or end before its handle goes.\n",
+                     fiber_title(fiber).text, name_of(state_of(fiber)), fiber_title(this_thread().current).text);
+        std::abort();
+      }
+      default:
+        break;
+    }
+    unwind_fully(fiber);
+  }
+  release_ended(fiber);
+}
+
+void unwind_fully(control_block* fiber) noexcept {
+  constexpr int most_resumes = 1000;
+  for (int i = 0; fiber->word != context::ended; ++i) {
+    if (i == most_resumes) {
+      std::fprintf(stderr,
+                   "ramie: %s does not end: it was killed and has suspended %d times since, in a destructor or in a\n"
+                   "ramie: catch block that swallows the unwinding.\n",
+                   fiber_title(fiber).text, most_resumes);
+      std::abort();
+    }
+    try {
+      if (i == 0 && (fiber->flags & being_killed) == 0) {
+        kill(fiber);
+      } else if (state_of(fiber) == fiber_state::transferred) {
+        transfer(fiber);
+      } else {
+        resume(fiber);
+      }
+    } catch (const std::exception& escaped) {
+      std::fprintf(stderr, "ramie: while %s was unwound, this escaped from it: %s\n", fiber_title(fiber).text,
+                   escaped.what());
+    } catch (...) {
+      std::fprintf(stderr, "ramie: while %s was unwound, an exception escaped from it\n", fiber_title(fiber).text);
+    }
+  }
+}
+
+fiber_title::fiber_title(const control_block* fiber) noexcept {
+  const cold_block& about = cold(fiber);
+  if ((fiber->flags & is_root) != 0) {
+    std::snprintf(text, sizeof text, "the thread's own stack (#%llu)", static_cast<unsigned long long>(fiber->id));
+    return;
+  }
+  const char* slash = std::strrchr(about.file, '/');
+  std::snprintf(text, sizeof text, "fiber '%s' (#%llu, made at %s:%u)", about.name,
+                static_cast<unsigned long long>(fiber->id), slash == nullptr ? about.file : slash + 1, about.line);
+}
+
+}  // namespace ramie::inline v0::control

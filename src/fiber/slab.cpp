@@ -1,0 +1,163 @@
+#include "fiber/slab.hpp"
+
+#include "os/memory.hpp"
+#include "stack/refusal.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <new>
+
+namespace ramie::inline v0::control {
+namespace {
+
+constexpr std::size_t first_reservation_bytes = std::size_t{64} << 20;
+constexpr std::size_t largest_reservation_bytes = std::size_t{8} << 30;
+constexpr std::size_t run_length = 128;  // fresh blocks that a thread takes at a time: neighbours stay neighbours
+
+// All chunks ever opened; append only. 65,536 of them are 335 million fibers.
+constexpr std::size_t most_chunks = 65536;
+std::atomic<std::uintptr_t> chunks[most_chunks];
+std::atomic<std::size_t> chunk_count{0};
+
+struct shared_state {
+  std::mutex lock;
+  control_block* free = nullptr;
+  std::uintptr_t fresh = 0, fresh_end = 0;  // rest of the newest chunk
+  std::uintptr_t frontier = 0, reservation_end = 0;
+  std::size_t next_reservation_bytes = first_reservation_bytes;
+};
+shared_state& shared() {
+  static auto* const one = new shared_state;
+  return *one;
+}
+
+// A free block keeps the next one in resumer_sp.
+control_block* next_of(const control_block* block) noexcept {
+  return reinterpret_cast<control_block*>(block->resumer_sp);
+}
+
+struct thread_cache {
+  control_block* free = nullptr;
+  std::size_t free_count = 0;
+  std::uintptr_t fresh = 0, fresh_end = 0;
+};
+constinit thread_local thread_cache cache;
+constexpr std::size_t cached_blocks_most = 4096;
+
+void open_reservation(shared_state& state) {
+  std::size_t bytes = state.next_reservation_bytes;
+  void* place = nullptr;
+  // A chunk more than wanted, to align by.
+  while ((place = os::reserve(bytes + chunk_bytes)) == nullptr) {
+    if (bytes == chunk_bytes) throw stack::explain_refusal(errno, "mmap of control blocks", bytes);
+    bytes /= 2;
+  }
+  state.frontier = (reinterpret_cast<std::uintptr_t>(place) + chunk_bytes - 1) & ~(chunk_bytes - 1);
+  state.reservation_end = state.frontier + bytes;
+  state.next_reservation_bytes = std::min(bytes * 2, largest_reservation_bytes);
+}
+
+void open_chunk(shared_state& state) {
+  if (state.frontier == state.reservation_end) open_reservation(state);
+  const std::size_t index = chunk_count.load(std::memory_order_relaxed);
+  if (index == most_chunks) throw std::bad_alloc();
+  if (const int error = os::open(reinterpret_cast<void*>(state.frontier), chunk_bytes); error != 0) {
+    throw stack::explain_refusal(error, "opening control blocks (mprotect)", chunk_bytes);
+  }
+  state.fresh = state.frontier + blocks_offset;
+  state.fresh_end = state.frontier + cold_offset;
+  chunks[index].store(state.frontier, std::memory_order_release);
+  chunk_count.store(index + 1, std::memory_order_release);
+  state.frontier += chunk_bytes;
+}
+
+[[gnu::noinline]] void refill() {
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  if (state.free != nullptr) {
+    for (std::size_t i = 0; i < run_length && state.free != nullptr; ++i) {
+      control_block* block = state.free;
+      state.free = next_of(block);
+      block->resumer_sp = reinterpret_cast<std::uintptr_t>(cache.free);
+      cache.free = block;
+      ++cache.free_count;
+    }
+    return;
+  }
+  if (state.fresh == state.fresh_end) open_chunk(state);
+  const std::size_t bytes = std::min(run_length * sizeof(control_block), state.fresh_end - state.fresh);
+  cache.fresh = state.fresh;
+  cache.fresh_end = state.fresh + bytes;
+  state.fresh += bytes;
+}
+
+[[gnu::noinline]] void give_surplus_back(std::size_t keep) noexcept {
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  while (cache.free_count > keep) {
+    control_block* block = cache.free;
+    cache.free = next_of(block);
+    --cache.free_count;
+    block->resumer_sp = reinterpret_cast<std::uintptr_t>(state.free);
+    state.free = block;
+  }
+}
+
+}  // namespace
+
+control_block* take_block() {
+  if (cache.free == nullptr && cache.fresh == cache.fresh_end) [[unlikely]]
+    refill();
+  if (cache.free != nullptr) {
+    control_block* block = cache.free;
+    cache.free = next_of(block);
+    --cache.free_count;
+    block->resumer_sp = 0;
+    return block;
+  }
+  auto* block = new (reinterpret_cast<void*>(cache.fresh)) control_block{};
+  cache.fresh += sizeof(control_block);
+  new (&cold(block)) cold_block{};
+  block->word = context::unused;
+  return block;
+}
+
+void return_block(control_block* block) noexcept {
+  __atomic_store_n(&block->id, 0, __ATOMIC_RELAXED);
+  block->word = context::unused;
+  block->home = nullptr;
+  block->flags = 0;
+  block->resumer_sp = reinterpret_cast<std::uintptr_t>(cache.free);
+  cache.free = block;
+  if (++cache.free_count > cached_blocks_most) [[unlikely]]
+    give_surplus_back(cached_blocks_most / 2);
+}
+
+void release_block_cache() noexcept {
+  // Fresh blocks were never formatted; the free list only takes formatted ones.
+  while (cache.fresh != cache.fresh_end) {
+    auto* block = new (reinterpret_cast<void*>(cache.fresh)) control_block{};
+    cache.fresh += sizeof(control_block);
+    new (&cold(block)) cold_block{};
+    return_block(block);
+  }
+  give_surplus_back(0);
+}
+
+void lock_slab() noexcept { shared().lock.lock(); }
+void unlock_slab() noexcept { shared().lock.unlock(); }
+
+void for_each_block(void (*visit)(control_block* block, void* argument), void* argument) {
+  const std::size_t count = chunk_count.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uintptr_t chunk = chunks[i].load(std::memory_order_acquire);
+    for (std::size_t k = 0; k < blocks_per_chunk; ++k) {
+      auto* block = reinterpret_cast<control_block*>(chunk + blocks_offset + k * sizeof(control_block));
+      if (__atomic_load_n(&block->id, __ATOMIC_RELAXED) != 0) visit(block, argument);
+    }
+  }
+}
+
+}  // namespace ramie::inline v0::control

@@ -1,0 +1,203 @@
+#include "fiber/thread.hpp"
+
+#include "base/check.hpp"
+#include "fiber/fork_handlers.hpp"
+#include "fiber/life.hpp"
+#include "fiber/overflow.hpp"
+#include "stack/pool.hpp"
+
+#include <cxxabi.h>
+#include <errno.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <mutex>
+#include <vector>
+
+namespace ramie::inline v0::control {
+namespace {
+
+std::atomic<std::uint64_t> ids{1};
+constexpr std::uint64_t id_run = 1024;
+
+// Threads that have a root and have not ended; guards every thread's mail.
+struct registry {
+  std::mutex lock;
+  std::vector<thread_words*> living;
+};
+registry& threads() {
+  static auto* const one = new registry;
+  return *one;
+}
+
+void take_stack_bounds(control_block& root) noexcept {
+  pthread_attr_t attributes;
+  void* low = nullptr;
+  std::size_t bytes = 0;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
+    root.stack_low = reinterpret_cast<std::uintptr_t>(low);
+    root.stack_high = root.stack_low + bytes;
+  }
+  pthread_attr_destroy(&attributes);
+}
+
+// The fibers that live on this thread and have not ended.
+std::vector<control_block*> fibers_of(thread_words& thread) {
+  struct search {
+    thread_words* home;
+    std::vector<control_block*> found;
+  } state{&thread, {}};
+  for_each_block(
+      [](control_block* block, void* argument) {
+        auto& here = *static_cast<search*>(argument);
+        if (__atomic_load_n(&block->home, __ATOMIC_RELAXED) != here.home) return;
+        if (block->word != context::ended && (block->flags & is_root) == 0) here.found.push_back(block);
+      },
+      &state);
+  return std::move(state.found);
+}
+
+// Newest first. A fiber that is resuming another cannot be unwound before that one; so again until nothing moves.
+void unwind_all(thread_words& thread) {
+  std::uint64_t before = 0;
+  while (thread.started != 0 && thread.started != before) {
+    before = thread.started;
+    std::vector<control_block*> fibers = fibers_of(thread);
+    std::sort(fibers.begin(), fibers.end(), [](auto* a, auto* b) { return a->id > b->id; });
+    for (control_block* fiber : fibers) {
+      if (state_of(fiber) == fiber_state::suspended || state_of(fiber) == fiber_state::transferred) unwind_fully(fiber);
+    }
+  }
+}
+
+struct thread_end {
+  bool armed = false;
+  thread_end() = default;
+  thread_end(const thread_end&) = delete;
+  thread_end& operator=(const thread_end&) = delete;
+  ~thread_end() {
+    if (!armed) return;
+    thread_words& thread = *context::this_thread_words();
+    unwind_all(thread);
+    {
+      // From here on nobody mails to this thread.
+      std::unique_lock held(threads().lock);
+      while (thread.mail != nullptr) {
+        held.unlock();
+        read_mail();
+        held.lock();
+      }
+      std::erase(threads().living, &thread);
+    }
+    remove_overflow_stack();
+    drop_locals(thread.root);
+    return_block(thread.root);
+    thread.root = nullptr;
+    thread.current = &context::unmet_root;
+    stack::release_thread_cache();
+    release_block_cache();
+  }
+};
+thread_local thread_end at_thread_end;
+
+[[gnu::noinline]] void meet_thread(thread_words& thread) {
+  control_block* root = take_block();
+  thread.exceptions = reinterpret_cast<context::exception_words*>(abi::__cxa_get_globals());
+  thread.errno_pointer = &errno;
+  root->home = &thread;
+  root->word = context::running;
+  root->resumer_sp = 0;
+  root->flags = is_root;
+  root->checker = context::crossing::current_record();
+  take_stack_bounds(*root);
+  cold_block& about = cold(root);
+  about = cold_block{};
+  about.name = "root";
+  about.file = "";
+  thread.root = root;
+  thread.current = root;
+  thread.left = nullptr;
+  thread.last = root;
+  thread.started = 0;
+  thread.attention = 0;
+  __atomic_store_n(&root->id, next_id(thread), __ATOMIC_RELAXED);
+  register_fork_handlers();
+  install_overflow_handler();
+  add_overflow_stack();
+  at_thread_end.armed = true;
+  std::lock_guard held(threads().lock);
+  threads().living.push_back(&thread);
+}
+
+}  // namespace
+
+thread_words& this_thread() {
+  thread_words& thread = *context::this_thread_words();
+  if (thread.root == nullptr) [[unlikely]]
+    meet_thread(thread);
+  return thread;
+}
+
+void count_started(thread_words& thread) noexcept {
+  if (++thread.started == context::prefetch_from_fibers) {
+    __atomic_fetch_or(&thread.attention, context::prefetches, __ATOMIC_RELAXED);
+  }
+}
+
+void count_ended(thread_words& thread) noexcept {
+  RAMIE_CHECK(thread.started > 0);
+  if (--thread.started == context::prefetch_from_fibers - 1) {
+    __atomic_fetch_and(&thread.attention, ~std::uintptr_t{context::prefetches}, __ATOMIC_RELAXED);
+  }
+}
+
+std::uint64_t next_id(thread_words& thread) noexcept {
+  if (thread.next_id == thread.end_id) {
+    thread.next_id = ids.fetch_add(id_run, std::memory_order_relaxed);
+    thread.end_id = thread.next_id + id_run;
+  }
+  return thread.next_id++;
+}
+
+void send_home(control_block* fiber) noexcept {
+  std::unique_lock held(threads().lock);
+  thread_words* home = fiber->home;
+  if (std::find(threads().living.begin(), threads().living.end(), home) == threads().living.end()) {
+    held.unlock();
+    release_ended(fiber);  // its home unwound it when it ended
+    return;
+  }
+  cold(fiber).next = home->mail;
+  home->mail = fiber;
+  __atomic_fetch_or(&home->attention, context::has_mail, __ATOMIC_RELAXED);
+}
+
+void lock_threads() noexcept { threads().lock.lock(); }
+void unlock_threads() noexcept { threads().lock.unlock(); }
+void forget_other_threads() noexcept {
+  thread_words* self = context::this_thread_words();
+  std::erase_if(threads().living, [&](thread_words* one) { return one != self; });
+}
+
+void read_mail() noexcept {
+  thread_words& thread = *context::this_thread_words();
+  for (;;) {
+    control_block* fiber = nullptr;
+    {
+      std::lock_guard held(threads().lock);
+      fiber = thread.mail;
+      if (fiber == nullptr) {
+        __atomic_fetch_and(&thread.attention, ~std::uintptr_t{context::has_mail}, __ATOMIC_RELAXED);
+        return;
+      }
+      thread.mail = cold(fiber).next;
+    }
+    cold(fiber).next = nullptr;
+    destroy_at_home(fiber);
+  }
+}
+
+}  // namespace ramie::inline v0::control

@@ -1,0 +1,78 @@
+// Ending a fiber from the outside: its frames are unwound, newest first, by _Unwind_ForcedUnwind.
+//
+// An ordinary exception would be swallowed by iostreams and packaged_task, stored by futures, and would terminate in
+// noexcept frames that merely pass it on; forced unwinding is what pthread_cancel uses and what those let through.
+// Exceptions that the fiber has caught and not finished with are stashed first, or crossing their catch blocks would
+// terminate, and released at the end.
+#include "fiber/life.hpp"
+
+#include <cxxabi.h>
+#include <pthread.h>
+#include <unwind.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+namespace ramie::inline v0::control {
+
+void fiber_main(void* argument, std::uintptr_t message);
+[[noreturn]] void finish_killed(control_block* self) noexcept;
+
+namespace {
+
+struct forced_unwinding {
+  _Unwind_Exception exception;  // first: the address of one is the address of the other
+  control_block* self;
+  void* stashed;
+};
+
+// "RAMIEKIL", as the C++ ABI wants vendor and language in eight bytes.
+constexpr _Unwind_Exception_Class kill_class = 0x52414d49454b494cULL;
+
+void swallowed(_Unwind_Reason_Code, _Unwind_Exception* exception) {
+  auto* unwinding = reinterpret_cast<forced_unwinding*>(exception);
+  std::fprintf(stderr,
+               "ramie: a catch (...) in %s swallowed the unwinding of a killed fiber and did not rethrow.\n"
+               "ramie: end such a handler with `throw;`, or catch the exceptions that are meant.\n",
+               fiber_title(unwinding->self).text);
+  std::abort();
+}
+
+[[noreturn]] void finish(forced_unwinding* unwinding) noexcept {
+  control_block* self = unwinding->self;
+  thread_words& thread = *context::this_thread_words();
+  thread.exceptions->caught = unwinding->stashed;
+  delete unwinding;
+  while (thread.exceptions->caught != nullptr) abi::__cxa_end_catch();
+  *thread.exceptions = context::exception_words{nullptr, 0};
+  finish_killed(self);
+}
+
+_Unwind_Reason_Code step(int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception* exception,
+                         _Unwind_Context* context, void*) {
+  const bool at_first_frame =
+      reinterpret_cast<void*>(_Unwind_GetRegionStart(context)) == reinterpret_cast<void*>(&fiber_main);
+  if ((actions & _UA_END_OF_STACK) != 0 || at_first_frame) finish(reinterpret_cast<forced_unwinding*>(exception));
+  return _URC_NO_REASON;
+}
+
+}  // namespace
+
+void unwind_self(thread_words& thread) {
+  control_block* self = thread.current;
+  if ((self->flags & is_root) != 0) pthread_exit(nullptr);
+  self->flags |= being_killed;
+  cold(self).waiting = pending::nothing;
+  auto* unwinding = new (std::nothrow) forced_unwinding{};
+  if (unwinding == nullptr) std::abort();
+  unwinding->exception.exception_class = kill_class;
+  unwinding->exception.exception_cleanup = &swallowed;
+  unwinding->self = self;
+  unwinding->stashed = std::exchange(thread.exceptions->caught, nullptr);
+  _Unwind_ForcedUnwind(&unwinding->exception, &step, nullptr);
+  std::fprintf(stderr, "ramie: %s cannot be unwound: a frame has no unwind tables\n", fiber_title(self).text);
+  std::abort();
+}
+
+}  // namespace ramie::inline v0::control

@@ -1,0 +1,318 @@
+#include "stack/pool.hpp"
+
+#include "base/check.hpp"
+#include "os/memory.hpp"
+#include "stack/arena.hpp"
+#include "stack/guard_ladder.hpp"
+#include "stack/mapping_budget.hpp"
+#include "stack/refusal.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace ramie::stack {
+namespace {
+
+constexpr std::size_t first_arena_bytes = std::size_t{64} << 20;
+constexpr std::size_t largest_arena_bytes = std::size_t{64} << 30;
+constexpr std::size_t batch_slots = 32;         // exchanged with the shared lists at a time
+constexpr std::size_t cached_slots_most = 256;  // per class and thread; more go to the shared list
+constexpr int guard_kinds = 7;
+
+// Every arena ever made, for slot_at(): append only, so a signal handler reads it without a lock. Arenas double up to
+// 64 GiB, so 2,048 of them are more address space than a processor has; tests with tiny limits use a few hundred.
+std::array<std::atomic<arena*>, 2048> all_arenas;
+std::atomic<std::size_t> arena_total{0};
+
+// The stacks of one class and one guard kind: arenas, each larger than the one before, and free slots.
+struct shelf {
+  std::vector<std::unique_ptr<arena>> arenas;
+  slot* free = nullptr;
+  std::size_t next_arena_bytes = first_arena_bytes;
+};
+
+struct shared_state {
+  std::mutex lock;
+  std::array<shelf, std::size_t{class_count} * guard_kinds> shelves;
+  std::uint64_t opened = 0;
+  std::uint64_t reserved_bytes = 0;
+  std::atomic<std::uint64_t> acquired_elsewhere{0};  // by threads that have ended
+  std::atomic<std::int64_t> in_use_elsewhere{0};
+
+  shelf& shelf_of(int class_index, ramie::guard kind) {
+    return shelves[static_cast<std::size_t>(class_index) * guard_kinds + static_cast<std::size_t>(kind)];
+  }
+};
+
+// What the automatic guard stands for, once probed. Written under the lock.
+std::atomic<ramie::guard> automatic_kind{ramie::guard::automatic};
+
+// Never destroyed: fibers may run in exit handlers.
+shared_state& shared() {
+  static auto* const one = new shared_state;
+  return *one;
+}
+
+struct cached_list {
+  slot* top = nullptr;
+  std::uint32_t count = 0;
+};
+struct thread_cache {
+  cached_list lists[class_count];          // slots with the automatic guard only
+  std::atomic<std::uint64_t> acquired{0};  // written by this thread, read by count_stacks()
+  std::atomic<std::int64_t> in_use{0};
+  thread_cache* next = nullptr;  // registered, for counts
+  bool registered = false;
+};
+// Plain data without a destructor: it can be used at any time of a thread's end.
+constinit thread_local thread_cache cache;
+thread_cache* registered_caches = nullptr;  // under the lock
+
+ramie::guard resolve_automatic() {
+  auto& ladder = guard_ladder::instance();
+  if (ladder.forced_name_is_unknown()) throw no_guard(std::getenv("RAMIE_GUARD"), "there is no guard of that name");
+  if (ramie::guard known = automatic_kind; known != ramie::guard::automatic) return known;
+  ramie::guard best = ladder.best();
+  if (best == ramie::guard::none) throw no_guard("automatic", ladder.reason(ramie::guard::mprotect));
+  automatic_kind = best;
+  const char* log = std::getenv("RAMIE_LOG");
+  if (log != nullptr && std::strcmp(log, "info") == 0) {
+    std::fprintf(stderr, "ramie: stacks are guarded by '%s'%s%s\n", name_of(best),
+                 best == ramie::guard::region ? "" : "; region: ", ladder.reason(ramie::guard::region));
+  }
+  return best;
+}
+
+arena& add_arena(shared_state& state, shelf& to, size_class shape, ramie::guard kind) {
+  std::size_t total = arena_total.load(std::memory_order_relaxed);
+  if (total == all_arenas.size()) throw explain_refusal(12, "arena table", 0);
+  std::size_t bytes = std::max(to.next_arena_bytes, 16 * shape.stride_bytes);
+  auto made = std::make_unique<arena>(shape, kind, bytes);
+  if (to.next_arena_bytes < largest_arena_bytes) to.next_arena_bytes *= 2;
+  state.reserved_bytes += made->reserved_bytes();
+  all_arenas[total].store(made.get(), std::memory_order_release);
+  arena_total.store(total + 1, std::memory_order_release);
+  to.arenas.push_back(std::move(made));
+  return *to.arenas.back();
+}
+
+// At least one free slot on the shelf afterwards, or stack_error. Called with the lock held.
+void fill(shared_state& state, shelf& from, size_class shape, ramie::guard kind, std::size_t wanted) {
+  if (from.free != nullptr) return;
+  if (!guard_ladder::instance().still_in_force(kind)) throw guard_lost(name_of(kind));
+  arena* last = from.arenas.empty() ? nullptr : from.arenas.back().get();
+  if (last == nullptr || last->opened() == last->capacity()) last = &add_arena(state, from, shape, kind);
+  state.opened += last->open_more(from.free, wanted);
+  RAMIE_CHECK(from.free != nullptr);
+}
+
+// The guard that a request means; falls back along the ladder when the best one fails in use.
+ramie::guard prepare_shelf(shared_state& state, const request& wanted, std::size_t count) {
+  for (;;) {
+    ramie::guard kind = wanted.guard == ramie::guard::automatic ? resolve_automatic() : wanted.guard;
+    if (kind != ramie::guard::none && !guard_ladder::instance().works(kind)) {
+      throw no_guard(name_of(kind), guard_ladder::instance().reason(kind));
+    }
+    try {
+      fill(state, state.shelf_of(wanted.shape.index, kind), wanted.shape, kind, count);
+      return kind;
+    } catch (const stack_error& failure) {
+      // A rung that the kernel stops serving (memory locked since, a descriptor closed) is left for the next one,
+      // unless somebody asked for just this one.
+      const bool rung_failed =
+          failure.limit() == stack_limit::guard_lost || failure.limit() == stack_limit::kernel_memory;
+      if (!rung_failed || wanted.guard != ramie::guard::automatic || guard_ladder::instance().is_forced() ||
+          kind == ramie::guard::mprotect) {
+        throw;
+      }
+      guard_ladder::instance().give_up(kind, "it worked at first and failed in use");
+      automatic_kind = ramie::guard::automatic;
+    }
+  }
+}
+
+slot* take_from(slot*& list) noexcept {
+  slot* taken = list;
+  list = taken->next;
+  taken->next = nullptr;
+  return taken;
+}
+
+// Called with the lock held.
+void register_cache() {
+  if (cache.registered) return;
+  cache.registered = true;
+  cache.next = registered_caches;
+  registered_caches = &cache;
+}
+
+// Only this thread writes its counters, so no read-modify-write is needed.
+template <class T>
+void count_up(std::atomic<T>& counter, T by) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+[[gnu::noinline]] slot* acquire_shared(const request& wanted) {
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  register_cache();
+  ramie::guard kind = prepare_shelf(state, wanted, batch_slots);
+  shelf& from = state.shelf_of(wanted.shape.index, kind);
+  slot* taken = take_from(from.free);
+  if (wanted.guard == ramie::guard::automatic) {
+    // A batch for the cache, in the order of addresses, so that fibers made in a row lie in a row.
+    cached_list& mine = cache.lists[wanted.shape.index];
+    slot** tail = &mine.top;
+    while (*tail != nullptr) tail = &(*tail)->next;
+    for (std::size_t i = 1; i < batch_slots && from.free != nullptr; ++i) {
+      *tail = take_from(from.free);
+      tail = &(*tail)->next;
+      ++mine.count;
+    }
+  }
+  return taken;
+}
+
+[[gnu::noinline]] void release_shared(slot* first, std::size_t count) noexcept {
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  while (count-- > 0) {
+    slot* next = first->next;
+    shelf& to = state.shelf_of(first->class_index, first->guard);
+    first->next = to.free;
+    to.free = first;
+    first = next;
+  }
+}
+
+}  // namespace
+
+request make_request(std::size_t stack_bytes, ramie::guard guard) {
+  if (stack_bytes > most_bytes) throw bad_size(stack_bytes);
+  return {class_for(stack_bytes, os::page_bytes()), guard};
+}
+
+slot* acquire(const request& wanted, void* owner) {
+  cached_list& mine = cache.lists[wanted.shape.index];
+  slot* taken = nullptr;
+  if (mine.top != nullptr && wanted.guard == ramie::guard::automatic) [[likely]] {
+    taken = take_from(mine.top);
+    --mine.count;
+  } else {
+    taken = acquire_shared(wanted);
+  }
+  taken->owner = owner;
+  count_up(cache.acquired, std::uint64_t{1});
+  count_up(cache.in_use, std::int64_t{1});
+  return taken;
+}
+
+void release(slot* used) noexcept {
+  used->owner = nullptr;
+  count_up(cache.in_use, std::int64_t{-1});
+  cached_list& mine = cache.lists[used->class_index];
+  // Which kind automatic stands for changes at most when a rung fails: then the old kind's slots go to their shelf.
+  if (used->guard != automatic_kind.load(std::memory_order_relaxed)) return release_shared(used, 1);
+  used->next = mine.top;
+  mine.top = used;
+  if (++mine.count <= cached_slots_most) [[likely]]
+    return;
+  // Half goes back, the half that was not used lately.
+  slot* keep = mine.top;
+  for (std::size_t i = 1; i < cached_slots_most / 2; ++i) keep = keep->next;
+  const std::size_t surplus = mine.count - cached_slots_most / 2;
+  mine.count = cached_slots_most / 2;
+  slot* first = keep->next;
+  keep->next = nullptr;
+  release_shared(first, surplus);
+}
+
+void release_thread_cache() noexcept {
+  for (cached_list& list : cache.lists) {
+    if (list.top != nullptr) release_shared(list.top, list.count);
+    list = {};
+  }
+  if (!cache.registered) return;
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  state.acquired_elsewhere += cache.acquired;
+  state.in_use_elsewhere += cache.in_use;
+  cache.acquired = 0;
+  cache.in_use = 0;
+  for (thread_cache** place = &registered_caches; *place != nullptr; place = &(*place)->next) {
+    if (*place == &cache) {
+      *place = cache.next;
+      break;
+    }
+  }
+  cache.registered = false;
+}
+
+slot* slot_at(std::uintptr_t address) noexcept {
+  const std::size_t total = arena_total.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < total; ++i) {
+    if (slot* found = all_arenas[i].load(std::memory_order_acquire)->slot_at(address)) return found;
+  }
+  return nullptr;
+}
+
+std::size_t most_used_bytes(const slot& of) noexcept {
+  const long pages = os::resident_from_top(of.low, of.high());
+  return pages < 0 ? 0 : static_cast<std::size_t>(pages) * os::page_bytes();
+}
+
+std::size_t guard_bytes_of(const slot& of) noexcept {
+  return of.guard == ramie::guard::none ? 0 : class_for(of.usable_bytes, os::page_bytes()).guard_bytes;
+}
+
+void before_fork() noexcept { shared().lock.lock(); }
+void after_fork_parent() noexcept { shared().lock.unlock(); }
+
+void after_fork_child() noexcept {
+  guard_ladder::instance().renew_in_child();
+  mapping_budget::instance().recount();
+  const std::size_t total = arena_total.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < total; ++i) {
+    arena& one = *all_arenas[i].load(std::memory_order_acquire);
+    if (one.opened() == 0 || one.kind() == ramie::guard::none) continue;
+    const int error = one.renew_in_child();
+    if (error != 0) {
+      std::fprintf(stderr, "ramie: in this forked child %zu stacks have lost their guards (%s)\n", one.opened(),
+                   name_of(one.kind()));
+      for (std::size_t slot_index = 0; slot_index < one.opened(); ++slot_index) {
+        one.record(slot_index)->guard = ramie::guard::none;
+      }
+    }
+  }
+  shared().lock.unlock();
+}
+
+}  // namespace ramie::stack
+
+namespace ramie {
+
+stack_counts count_stacks() noexcept {
+  stack::shared_state& state = stack::shared();
+  std::lock_guard held(state.lock);
+  stack_counts counts{};
+  counts.guard = stack::automatic_kind;
+  if (counts.guard == guard::automatic) counts.guard = stack::guard_ladder::instance().best();
+  counts.opened = state.opened;
+  counts.reserved_bytes = state.reserved_bytes;
+  counts.acquired = state.acquired_elsewhere;
+  std::int64_t in_use = state.in_use_elsewhere;
+  for (auto* one = stack::registered_caches; one != nullptr; one = one->next) {
+    counts.acquired += one->acquired;
+    in_use += one->in_use;
+  }
+  counts.in_use = in_use < 0 ? 0 : static_cast<std::uint64_t>(in_use);
+  return counts;
+}
+
+}  // namespace ramie
