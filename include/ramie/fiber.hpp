@@ -213,8 +213,8 @@ class fiber_ref {
  public:
   fiber_ref() noexcept = default;
 
-  bool resume() { return control::resume(block()); }
-  void transfer() { control::transfer(block()); }
+  [[gnu::always_inline]] bool resume() { return control::resume(block()); }
+  [[gnu::always_inline]] void transfer() { control::transfer(block()); }
   bool raise(std::exception_ptr error) { return control::raise(block(), std::move(error)); }
   bool kill() { return is_alive_reference() && control::kill(block_); }
 
@@ -294,12 +294,12 @@ class fiber {
 
   // Continues it until it suspends (true) or ends (false); rethrows what escaped its function, once. Throws
   // fiber_error when it cannot be resumed, and stack_error when a first resume finds no stack; then nothing changed.
-  bool resume() { return control::resume(block_); }
+  [[gnu::always_inline]] bool resume() { return control::resume(block_); }
 
   // Continues it in the caller's place: the caller is brought back by transfer() only. A fiber entered so and ending
   // returns to the fiber at which control left the thread's chain of resumes; what escapes it is thrown there.
   // To itself: does nothing.
-  void transfer() { control::transfer(block_); }
+  [[gnu::always_inline]] void transfer() { control::transfer(block_); }
 
   // Throws `error` where the fiber is suspended, and continues it as resume() (or transfer()) does: returns what that
   // returns. On itself, or on a fiber that is resuming the caller, throws right here.

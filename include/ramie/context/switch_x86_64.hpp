@@ -56,7 +56,7 @@ struct arrival {
 // million fibers). A started fiber never changes threads, so a kept address would be right, only slow.
 [[gnu::always_inline]] inline thread_words* this_thread_words() noexcept {
   thread_words* words;
-  asm volatile(
+  asm inline volatile(
       "mov %%fs:0, %0\n\t"
       "add ramie_thread_words_v0@gottpoff(%%rip), %0"
       : "=r"(words)
@@ -69,7 +69,7 @@ struct arrival {
 // Returns when somebody switches back; self is then as it was.
 [[gnu::always_inline]] inline arrival switch_and_wait(control_block* fiber, std::uintptr_t sp, std::uintptr_t message,
                                                       control_block*& self) noexcept {
-  asm volatile(
+  asm inline volatile(
       "leaq 1f(%%rip), %%rcx\n\t"
       "lea -128(%%rsp), %%rsp\n\t"
       "push %%rdx\n\t"
@@ -94,7 +94,7 @@ struct arrival {
 // Continues whoever waits at `sp`, as `self`, with `message`; returns when self is continued.
 [[gnu::always_inline]] inline std::uintptr_t switch_back(std::uintptr_t sp, std::uintptr_t message,
                                                          control_block* self) noexcept {
-  asm volatile(
+  asm inline volatile(
       "leaq 1f(%%rip), %%rcx\n\t"
       "lea -128(%%rsp), %%rsp\n\t"
       "push %%rbp\n\t"
@@ -117,7 +117,7 @@ struct arrival {
 // Continues whoever waits at `sp`, leaving `self` to be continued at self->word, tagged; returns when it is.
 [[gnu::always_inline]] inline std::uintptr_t switch_across(std::uintptr_t sp, std::uintptr_t message,
                                                            control_block* self, std::uintptr_t tag) noexcept {
-  asm volatile(
+  asm inline volatile(
       "leaq 1f(%%rip), %%rcx\n\t"
       "lea -128(%%rsp), %%rsp\n\t"
       "push %%rbp\n\t"
