@@ -20,7 +20,8 @@ function(ramie_guest_program name)
   ramie_objects(objects ${arg_ROOMS})
   add_executable(${name} ${arg_SOURCES} ${objects})
   target_link_libraries(${name} PRIVATE ramie_flags GTest::gtest GTest::gtest_main ${arg_LIBRARIES})
-  target_link_options(${name} PRIVATE -static)
+  # The linker leaves the search table for unwinding out of static programs unless it is told.
+  target_link_options(${name} PRIVATE -static LINKER:--eh-frame-hdr)
   if(RAMIE_LINKER_KNOWS_NO_WARNINGS)  # GoogleTest names getaddrinfo, which is not used here
     target_link_options(${name} PRIVATE LINKER:--no-warnings)
   endif()
