@@ -36,7 +36,7 @@ bin& bins::of(const heap_type& type, std::uint32_t cell_bytes) {
     for (bin* at : with_tail_) {
       if (at->type == &type && at->cell_bytes == cell_bytes) return *at;
     }
-    with_tail_.reserve(with_tail_.size() + 1);
+    with_tail_.reserve(2 * with_tail_.size() + 1);
   }
   const auto number = static_cast<std::uint32_t>(bins_.size());
   bins_.push_back(bin{.type = &type, .cell_bytes = cell_bytes, .number = number});

@@ -23,6 +23,9 @@ inline constexpr std::size_t block_bytes = std::size_t{64} << 10;
 inline constexpr std::size_t granule_bytes = 16;
 inline constexpr std::size_t largest_cell_bytes = block_bytes / 4;
 inline constexpr std::size_t most_cells = block_bytes / granule_bytes;
+// A block's words are given anew when it needs more than it had, and then by powers of two: 64 + 32 + ... words at
+// most.
+inline constexpr std::size_t most_words_per_block = 2 * most_cells / 64;
 inline constexpr std::uint32_t no_block = ~std::uint32_t{0};
 inline constexpr std::uint32_t no_bin = ~std::uint32_t{0};
 

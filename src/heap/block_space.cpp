@@ -11,10 +11,6 @@ namespace os = ramie::os::heap_memory;
 namespace {
 
 constexpr std::size_t open_step_bytes = std::size_t{2} << 20;
-// A block's words are given anew when it needs more than it had, and then by powers of two: at most 64 + 32 + ...
-// words.
-constexpr std::size_t most_words_per_block = 2 * most_cells / 64;
-
 std::uint32_t words_to_give(std::uint32_t count, bool again) { return again ? std::bit_ceil(count) : count; }
 
 }  // namespace
@@ -23,7 +19,7 @@ block_space::block_space(std::size_t reserve_bytes, bool huge_pages)
     : objects_(reserve_bytes, open_step_bytes, open_step_bytes, "a heap's objects") {
   const std::size_t most = objects_.reserved_bytes() / block_bytes;
   blocks_ = table<block>(most, "a heap's block table");
-  for (auto& plane : planes_) plane = table<std::uint64_t>(most * most_words_per_block, "a heap's bitmaps");
+  for (auto& plane : planes_) plane = table<std::uint64_t>(most_plane_words(), "a heap's bitmaps");
   flags_ = table<std::uint8_t>(most, "a heap's block flags");
   ages_ = table<std::uint8_t>(most, "a heap's block ages");
   next_ = table<std::uint32_t>(most, "a heap's block lists");

@@ -88,6 +88,9 @@ class block_space {
   [[nodiscard]] std::uintptr_t end_bytes() const noexcept { return end_bytes_; }
   [[nodiscard]] std::size_t reserved_bytes() const noexcept { return objects_.reserved_bytes(); }
   [[nodiscard]] std::size_t plane_words() const noexcept { return plane_words_; }
+  [[nodiscard]] std::size_t most_plane_words() const noexcept {
+    return reserved_bytes() / block_bytes * most_words_per_block;
+  }
   [[nodiscard]] std::size_t metadata_bytes() const noexcept;
 
  private:

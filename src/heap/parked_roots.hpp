@@ -26,8 +26,12 @@ class pins {
  public:
   explicit pins(const block_space& space);
 
-  // False when the system refuses memory for the counts.
-  [[nodiscard]] bool add(cell_place at) noexcept;
+  // Brings the count into the cache: adding and removing wait for little else.
+  void prefetch(cell_place at) const noexcept { __builtin_prefetch(&count_at(at), 1); }
+  // Room for the counts of all cells there are; false when the system refuses it.
+  [[nodiscard]] bool ensure() noexcept;
+  // After `ensure`.
+  void add(cell_place at) noexcept;
   void remove(cell_place at) noexcept;
   void forget_all() noexcept;
 
@@ -43,8 +47,13 @@ class pins {
 
  private:
   const block_space& space_;
-  table<std::uint32_t> counts_;  // by handle
-  table<std::uint64_t> bits_;    // as a plane
+  // As dense as a plane: with a count per possible cell of a block, each would lie on a page of its own.
+  [[nodiscard]] std::uint32_t& count_at(cell_place at) const noexcept {
+    return counts_[std::size_t{space_[at.block].bitmap_word} * 64 + at.cell];
+  }
+
+  table<std::uint32_t> counts_;
+  table<std::uint64_t> bits_;
   table<std::uint32_t> in_block_;
   std::size_t pinned_ = 0;
 };
@@ -66,8 +75,17 @@ class parked_roots {
     std::uint32_t first = 0;  // in handles_
     std::uint32_t count = 0;
   };
+  struct found_place {
+    std::uint32_t number;
+    place found;  // in found_
+  };
+  [[nodiscard]] std::span<const std::uint32_t> handles_of(place at) const noexcept {
+    return std::span(handles_).subspan(at.first, at.count);
+  }
   void collect_changes(std::span<const std::uint32_t> generations);
-  void read(std::uint32_t number, root_range range);
+  void fetch(std::uint32_t number, root_range range) const noexcept;
+  void find(std::uint32_t number, root_range range);
+  void replace(std::uint32_t number, std::span<const std::uint32_t> found);
   void drop(std::uint32_t number) noexcept;
   void compact();
 
@@ -78,7 +96,8 @@ class parked_roots {
   std::vector<std::uint32_t> handles_;
   std::size_t handles_in_use_ = 0;
   std::vector<std::uint32_t> changed_;
-  std::vector<std::uint32_t> found_;
+  std::vector<std::uint32_t> found_;  // by the batch that is being read
+  std::vector<found_place> batch_;
 };
 
 }  // namespace ramie::heaps

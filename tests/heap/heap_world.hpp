@@ -81,7 +81,8 @@ class heap_world : public testing::Test {
   heap h;
 };
 
-// Runs body in a forked child; what it returned, or -1 when the child died otherwise. A failed expectation counts as 99.
+// Runs body in a forked child; what it returned, or -1 when the child died otherwise. A failed expectation counts
+// as 99.
 template <class Body>
 int in_child(Body body) {
   std::fflush(nullptr);
