@@ -101,7 +101,7 @@ std::uint32_t block_space::take_cells(const heap_type& type, std::uint32_t cell_
 }
 
 std::uint32_t block_space::take_span(const heap_type& type, std::size_t object_bytes) noexcept {
-  const std::size_t wanted = (object_bytes + block_bytes - 1) / block_bytes;
+  const std::size_t wanted = object_bytes / block_bytes + (object_bytes % block_bytes != 0 ? 1 : 0);
   if (wanted > objects_.reserved_bytes() / block_bytes) return no_block;
   const auto count = static_cast<std::uint32_t>(wanted);
   const std::uint32_t first = take(count);

@@ -15,8 +15,9 @@ constexpr std::size_t in_flight = 8;
 
 }  // namespace
 
-marker::mark_stack::mark_stack(std::size_t bytes)
+marker::mark_stack::mark_stack(const block_space& of, std::size_t bytes)
     : visitor(nullptr, nullptr, &more_room),
+      space(of),
       memory(std::max(bytes, first_stack_bytes), 0, first_stack_bytes, "a heap's mark stack"),
       bottom(reinterpret_cast<std::uintptr_t*>(memory.begin())) {
   next_ = end_ = bottom;
@@ -36,13 +37,21 @@ void marker::mark_stack::more_room(visitor& visit) {
     self.end_ = self.bottom + self.memory.open_bytes() / sizeof(std::uintptr_t);
     return;
   }
-  // Half of the stack is given up. Its objects are marked by nobody, so only another pass over the marked finds them.
+  // First goes what is marked by now. If that is too little, half of the rest is given up: those objects are marked by
+  // nobody, and only another pass over the marked finds them. What stays is unmarked, so each pass marks something new;
+  // giving up without looking first would keep the same addresses in every pass.
   RAMIE_CHECK(open != 0);
+  self.next_ = std::remove_if(self.bottom, self.end_, [&self](std::uintptr_t address) {
+    cell_place at;
+    return self.space.find(address, at) && (self.space.marked(at.block)[at.cell / 64] & bit_of(at.cell)) != 0;
+  });
+  std::uintptr_t* half = self.bottom + open / sizeof(std::uintptr_t) / 2;
+  if (self.next_ <= half) return;
   self.lost = true;
-  self.next_ = self.bottom + open / sizeof(std::uintptr_t) / 2;
+  self.next_ = half;
 }
 
-marker::marker(const block_space& space, std::size_t stack_bytes) : space_(space), stack_(stack_bytes) {}
+marker::marker(const block_space& space, std::size_t stack_bytes) : space_(space), stack_(space, stack_bytes) {}
 
 void marker::begin() noexcept {
   const std::uintptr_t avoided = std::uintptr_t{space_.avoided()} * block_bytes;

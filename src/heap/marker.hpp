@@ -45,13 +45,14 @@ class marker {
  private:
   // The visitor whose buffer is the mark stack: a `trace` pushes without a call.
   struct mark_stack : visitor {
-    explicit mark_stack(std::size_t bytes);
+    mark_stack(const block_space& of, std::size_t bytes);
     void begin(std::uintptr_t wanted, std::uintptr_t wanted_bytes) noexcept;
     void clear() noexcept { next_ = bottom; }
     [[nodiscard]] bool empty() const noexcept { return next_ == bottom; }
     std::uintptr_t pop() noexcept { return *--next_; }
     static void more_room(visitor& self);
 
+    const block_space& space;
     region memory;
     std::uintptr_t* bottom;
     bool lost = false;

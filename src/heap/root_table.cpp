@@ -7,11 +7,11 @@
 namespace ramie::heaps {
 
 namespace {
-constexpr std::size_t reserved_bytes = std::size_t{1} << 30;  // 134 million roots
 constexpr std::size_t step_bytes = std::size_t{64} << 10;
 }  // namespace
 
-root_table::root_table(state& owner) : pages_(reserved_bytes, 0, step_bytes, "a heap's roots"), owner_(&owner) {}
+root_table::root_table(state& owner, std::size_t reserve_bytes)
+    : pages_(reserve_bytes, 0, step_bytes, "a heap's roots"), owner_(&owner) {}
 
 root_table::page& root_table::page_with_room() {
   while (first_with_room_ < page_count_) {
@@ -22,7 +22,7 @@ root_table::page& root_table::page_with_room() {
   if (!pages_.ensure((page_count_ + 1) * page_bytes)) {
     throw heap_full("heap: no room for another root: " + std::to_string(taken_) +
                         " are taken; let some go, or raise `ulimit -v` if it is set",
-                    page_bytes, pages_.open_bytes(), reserved_bytes);
+                    page_bytes, pages_.open_bytes(), pages_.reserved_bytes());
   }
   page& made = page_at(page_count_++);
   made.owner = owner_;

@@ -24,7 +24,7 @@ inline void* unfinished(void* cell) noexcept {
 
 class root_table {
  public:
-  explicit root_table(state& owner);
+  root_table(state& owner, std::size_t reserve_bytes);
 
   // A slot that holds `object`. Throws heap_full when there is no room for another page of slots.
   void** take(void* object);

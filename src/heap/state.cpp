@@ -28,11 +28,14 @@ const heap_options& checked(const heap_options& given) {
   return given;
 }
 
-// Under `ulimit -v` and in some emulators a smaller reservation is better than none.
+// Under `ulimit -v` and in some emulators a smaller reservation is better than none; a quarter as much must be left for
+// roots, marks and the program.
 block_space reserve(std::size_t bytes, bool huge_pages) {
   for (;; bytes /= 2) {
     try {
-      return block_space(bytes, huge_pages);
+      block_space reserved(bytes, huge_pages);
+      const region left(bytes / 4, 0, os::page_bytes, "what a heap leaves to its program");
+      return reserved;
     } catch (const heap_full&) {
       if (bytes / 2 < smallest_reserve_bytes) throw;
     }
@@ -52,8 +55,8 @@ state::state(const heap_options& given)
     : options(checked(given)),
       space(reserve(given.reserve_bytes, given.huge_pages)),
       bin_table(space, given.reuse_percent),
-      roots(*this),
-      marks(space, given.mark_stack_bytes),
+      roots(*this, space.reserved_bytes() / 8),
+      marks(space, std::min(given.mark_stack_bytes, space.reserved_bytes() / 16)),
       owner(this_thread_number()),
       same_process(os::map_wiped_on_fork()),
       dying_slot(nullptr),
@@ -76,7 +79,8 @@ void state::check_owner() const {
 }
 
 bool state::within_limit(std::size_t more_blocks) const noexcept {
-  return (space.used_blocks() + more_blocks) * block_bytes <= options.limit_bytes;
+  const std::size_t most = options.limit_bytes / block_bytes;
+  return more_blocks <= most && space.used_blocks() <= most - more_blocks;
 }
 
 void state::throw_full(std::size_t asked_bytes) const {
