@@ -38,6 +38,10 @@ class heap_freeze : public heap_world {
     return use ? use->private_dirty_bytes / 1024 : 0;
   }
   static bool can_measure() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    std::printf("skipped: private dirty of a child: a sanitizer writes memory of its own\n");
+    return false;
+#endif
     if (os::read_memory_use(0)) return true;
     std::printf("skipped: private dirty of a child: /proc/self/smaps_rollup cannot be read\n");
     return false;
