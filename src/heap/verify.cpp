@@ -51,9 +51,10 @@ class verifier final : visitor {
   void judge() {
     if (next_ == &shown_) return;
     next_ = &shown_;
+    const std::string_view name = of_.space[holder_.block].type->name;
     char holder[256];
-    std::snprintf(holder, sizeof holder, "the object at %p (%s)",
-                  static_cast<const void*>(of_.space.address_of(holder_)), of_.space[holder_.block].type->name);
+    std::snprintf(holder, sizeof holder, "the object at %p (%.*s)",
+                  static_cast<const void*>(of_.space.address_of(holder_)), static_cast<int>(name.size()), name.data());
     check_pointer(shown_, holder);
   }
 

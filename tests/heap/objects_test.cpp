@@ -321,7 +321,7 @@ TEST_F(heap_objects, verify_names_a_ref_into_freed_memory) {
   bad->shown = bad->forgotten;
   const auto found = h.verify();
   ASSERT_EQ(found.size(), 1u);
-  EXPECT_NE(found[0].find("forgetful"), std::string::npos) << found[0];
+  EXPECT_NE(found[0].find("forgetful) refers to"), std::string::npos) << found[0];
   h.collect();
   EXPECT_EQ(stats().dangling_refs, 1u);
   bad->shown = nullptr;

@@ -7,6 +7,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 
@@ -167,17 +168,25 @@ struct heap_type {
   void (*destroy)(void* object) noexcept;             // null: trivially destructible
   std::uint32_t object_bytes;
   std::uint32_t alignment_bytes;
-  const char* name;      // as the compiler spells it, somewhere within
+  std::string_view name;
   std::uint32_t number;  // 0, 1, 2 ... in the order of first use
 };
 std::uint32_t next_heap_type_number() noexcept;
+
+// T as the compiler spells it.
+template <class T>
+constexpr std::string_view heap_type_name() {
+  const std::string_view text = __PRETTY_FUNCTION__;
+  const std::size_t begin = text.find("T = ") + 4;
+  return text.substr(begin, text.find_first_of(";]", begin) - begin);
+}
 
 template <class T>
 const heap_type& heap_type_of() {
   static_assert(
       traced<T> || !requires(T & object, visitor & visit) { object.trace(visit); }, "trace must be const");
   static const heap_type type = [] {
-    heap_type made{nullptr, nullptr, sizeof(T), alignof(T), __PRETTY_FUNCTION__, next_heap_type_number()};
+    heap_type made{nullptr, nullptr, sizeof(T), alignof(T), heap_type_name<T>(), next_heap_type_number()};
     if constexpr (traced<T>) {
       made.trace = [](const void* object, visitor& visit) { static_cast<const T*>(object)->trace(visit); };
     }
