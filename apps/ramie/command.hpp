@@ -17,5 +17,6 @@ using action = std::function<int()>;
 // Adds the subcommand to `root` and returns what runs when it was chosen.
 action add_symbolize(CLI::App& root);
 action add_version(CLI::App& root);
+action add_doctor(CLI::App& root);
 
 }  // namespace ramie::app
