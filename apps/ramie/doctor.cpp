@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <exception>
 #include <memory>
+#include <new>
 
 namespace ramie::app {
 namespace {
@@ -164,6 +165,11 @@ std::function<int()> configure_doctor(CLI::App& command) {
   return [options] {
     try {
       return run(*options);
+    } catch (const std::bad_alloc&) {
+      fmt::print(
+          stderr,
+          "ramie doctor: the kernel refuses memory to the doctor itself: the commit limit or a cgroup is used up\n");
+      return exit_unreadable;
     } catch (const std::exception& failure) {
       fmt::print(stderr, "ramie doctor: {}\n", failure.what());
       return exit_unreadable;

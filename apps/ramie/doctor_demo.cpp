@@ -6,6 +6,7 @@
 #include "diagnose/words.hpp"
 #include "doctor.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
 #include <spawn.h>
@@ -30,11 +31,12 @@ constexpr int ordinary = MAP_PRIVATE | MAP_ANONYMOUS;
 struct plan {
   std::size_t piece;   // bytes of one mapping: small enough that mmap grants it
   std::size_t pieces;  // together half as much again as RAM and swap
+  std::size_t max_map_count;
 };
 
 plan plan_for(const os::machine& machine) {
   std::size_t piece = std::max<std::size_t>((machine.memory + machine.swap) / 8 / page * page, 64 * page);
-  return {piece, 13};
+  return {piece, 13, machine.max_map_count};
 }
 
 char* map_piece(void* where, std::size_t bytes, int flags) {
@@ -83,15 +85,16 @@ std::string tried_vfork() {
   return "vfork: works";
 }
 
+// Of a program that does not exist: that all before the exec worked is what we want to see.
 std::string tried_spawn() {
-  std::string program = "true";
+  std::string program = "/nonexistent/program";
   char* arguments[] = {program.data(), nullptr};
   pid_t child = 0;
-  int error = posix_spawnp(&child, "true", nullptr, nullptr, arguments, environ);
-  if (error != 0) return fmt::format("posix_spawn: {}", std::strerror(error));
-  waitpid(child, nullptr, 0);
-  return "posix_spawn: works";
+  int error = posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ);
+  return error == ENOENT ? "posix_spawn: works" : fmt::format("posix_spawn: {}", std::strerror(error));
 }
+
+std::string try_all() { return tried_fork() + ", " + tried_vfork() + ", " + tried_spawn(); }
 
 std::string foretold(const char* how, diagnose::outcome value, int error) {
   switch (value) {
@@ -104,117 +107,160 @@ std::string foretold(const char* how, diagnose::outcome value, int error) {
   }
 }
 
-struct answers {
+struct answer {
   std::string foretold;
-  std::string happened;
   std::string because;
 };
 
-answers compare_forks() {
-  diagnose::report about = diagnose::examine({}, getpid(), {});
+answer foretell_forks(const diagnose::report& about) {
   const diagnose::fork_verdict& verdict = about.fork;
   int error = verdict.decisive().error_number;
-  answers result;
-  result.foretold = foretold("fork", verdict.fork, error) + ", " + foretold("vfork", verdict.vfork, error) + ", " +
-                    foretold("posix_spawn", verdict.spawn, error);
-  result.happened = tried_fork() + ", " + tried_vfork() + ", " + tried_spawn();
-  result.because = about.fork.gates[1].why;
-  return result;
+  return {foretold("fork", verdict.fork, error) + ", " + foretold("vfork", verdict.vfork, error) + ", " +
+              foretold("posix_spawn", verdict.spawn, error),
+          about.fork.gates[1].why};
 }
 
-// Stacks as runtimes make them: one pool, a guard page set by mprotect in each. The doctor looks after a quarter of the
-// limit; then the pool goes on until the kernel refuses.
-answers compare_guards() {
-  constexpr std::size_t stack = 8 * page;
-  os::machine machine = os::read_machine({});
-  std::size_t most = machine.max_map_count;
-  void* at = mmap(nullptr, most * stack, PROT_READ | PROT_WRITE, ordinary | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) return {};
-  char* base = static_cast<char*>(at);
-  answers result;
-  std::size_t look_at = most / 4;
-  for (std::size_t made = 0; made != most; ++made) {
-    if (made == look_at) {
-      diagnose::report about = diagnose::examine({}, machine, getpid(), {});
-      if (about.mappings.stacks.empty()) return {"no stacks seen", "", ""};
-      const diagnose::guarded_stacks& seen = about.mappings.stacks.front();
-      result.foretold = fmt::format("stack {} cannot be made", diagnose::grouped(seen.fails_at + 1));
-      result.because = fmt::format("seen at {} stacks: {} of {} mappings", diagnose::grouped(made),
-                                   diagnose::grouped(about.mappings.count), diagnose::grouped(about.mappings.limit));
-    }
-    if (mprotect(base + made * stack, page, PROT_NONE) == 0) continue;
-    result.happened = fmt::format("stack {}: mprotect: {}", diagnose::grouped(made + 1), std::strerror(errno));
-    return result;
+// Stacks as runtimes make them: one pool, a guard page set by mprotect in each. The doctor looks when a quarter of the
+// limit is made; then the pool goes on until the kernel refuses.
+constexpr std::size_t stack_bytes = 8 * page;
+char* stack_pool = nullptr;
+std::size_t stacks_made = 0;
+
+bool make_stacks(std::size_t up_to) {
+  for (; stacks_made != up_to; ++stacks_made) {
+    if (mprotect(stack_pool + stacks_made * stack_bytes, page, PROT_NONE) != 0) return false;
   }
-  result.happened = "no limit met";
-  return result;
+  return true;
+}
+
+bool first_stacks(const plan& p) {
+  void* at = mmap(nullptr, p.max_map_count * stack_bytes, PROT_READ | PROT_WRITE, ordinary | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return false;
+  stack_pool = static_cast<char*>(at);
+  return make_stacks(p.max_map_count / 4);
+}
+
+std::string more_stacks() {
+  if (make_stacks(stacks_made * 4)) return "no limit met";
+  return fmt::format("stack {}: mprotect: {}", diagnose::grouped(stacks_made + 1), std::strerror(errno));
+}
+
+answer foretell_stacks(const diagnose::report& about) {
+  if (about.mappings.stacks.empty()) return {"no stacks seen", ""};
+  const diagnose::guarded_stacks& seen = about.mappings.stacks.front();
+  return {fmt::format("stack {}: mprotect: {}", diagnose::grouped(seen.fails_at + 1), std::strerror(ENOMEM)),
+          fmt::format("seen at {} stacks: {} of {} mappings, two more for each stack", diagnose::grouped(seen.count),
+                      diagnose::grouped(about.mappings.count), diagnose::grouped(about.mappings.limit))};
 }
 
 struct experiment {
   const char* name;
   const char* what;
   bool (*lay_out)(const plan&);
-  answers (*compare)();
+  answer (*foretell)(const diagnose::report&);
+  std::string (*happen)();
 };
 
 constexpr std::array<experiment, 6> experiments{{
-    {"plain", "as it started", nullptr, compare_forks},
-    {"merged", "pieces side by side become one mapping", merged, compare_forks},
-    {"scattered", "the same with a page between them", scattered, compare_forks},
-    {"noreserve", "side by side, MAP_NORESERVE", no_reserve, compare_forks},
-    {"dontfork", "side by side, MADV_DONTFORK", dont_fork, compare_forks},
-    {"guards", "stacks in one pool, a guard page in each by mprotect", nullptr, compare_guards},
+    {"plain", "as it started", nullptr, foretell_forks, try_all},
+    {"merged", "pieces side by side become one mapping", merged, foretell_forks, try_all},
+    {"scattered", "the same with a page between them", scattered, foretell_forks, try_all},
+    {"noreserve", "side by side, MAP_NORESERVE", no_reserve, foretell_forks, try_all},
+    {"dontfork", "side by side, MADV_DONTFORK", dont_fork, foretell_forks, try_all},
+    {"guards", "stacks in one pool, a guard page in each by mprotect", first_stacks, foretell_stacks, more_stacks},
 }};
 
-void write_line(int descriptor, const std::string& text) {
-  std::string line = text + "\n";
-  for (std::size_t at = 0; at < line.size();) {
-    ssize_t written = write(descriptor, line.data() + at, line.size() - at);
-    if (written <= 0) return;
-    at += static_cast<std::size_t>(written);
+// A child that lays itself out, says so (an empty line, or why it cannot), waits for a byte, and tells what happened.
+class subject {
+ public:
+  subject(const experiment& e, const plan& p) {
+    int requests[2], answers[2];
+    if (pipe2(requests, O_CLOEXEC) != 0) return;
+    if (pipe2(answers, O_CLOEXEC) != 0) {
+      close(requests[0]);
+      close(requests[1]);
+      return;
+    }
+    std::fflush(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      close(requests[1]);
+      close(answers[0]);
+      live(e, p, requests[0], answers[1]);
+    }
+    close(requests[0]);
+    close(answers[1]);
+    request_ = requests[1];
+    answers_ = answers[0];
   }
-}
+  ~subject() {
+    close(request_);
+    close(answers_);
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  subject(const subject&) = delete;
+  subject& operator=(const subject&) = delete;
 
-[[noreturn]] void run_child(const experiment& e, const plan& p, int answer) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  alarm(60);
-  if (e.lay_out != nullptr && !e.lay_out(p)) {
-    write_line(answer, fmt::format("cannot be laid out here: {}", std::strerror(errno)));
+  int pid() const { return pid_; }
+  std::string ready() { return line(); }
+  std::string happen() { return write(request_, "g", 1) == 1 ? line() : "no answer"; }
+
+ private:
+  [[noreturn]] static void live(const experiment& e, const plan& p, int requests, int answers) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(60);
+    bool laid_out = e.lay_out == nullptr || e.lay_out(p);
+    tell(answers, laid_out ? "" : std::string("cannot be laid out here: ") + std::strerror(errno));
+    char go = 0;
+    if (laid_out && read(requests, &go, 1) == 1) tell(answers, e.happen());
     _exit(0);
   }
-  answers found = e.compare();
-  write_line(answer, found.foretold);
-  write_line(answer, found.happened);
-  write_line(answer, found.because);
-  _exit(0);
-}
 
-std::vector<std::string> ask_child(const experiment& e, const plan& p) {
-  int ends[2];
-  if (pipe(ends) != 0) return {std::string("pipe: ") + std::strerror(errno)};
-  std::fflush(nullptr);
-  pid_t child = fork();
-  if (child == 0) {
-    close(ends[0]);
-    run_child(e, p, ends[1]);
+  // Short enough for a pipe to take in one piece.
+  static void tell(int answers, const std::string& text) {
+    std::string whole = text + "\n";
+    if (write(answers, whole.data(), whole.size()) < 0) _exit(1);
   }
-  close(ends[1]);
-  if (child < 0) {
-    close(ends[0]);
-    return {std::string("fork: ") + std::strerror(errno)};
+
+  std::string line() {
+    std::string text;
+    for (char next; read(answers_, &next, 1) == 1;) {
+      if (next == '\n') return text;
+      text += next;
+    }
+    return "the child died";
   }
-  std::string text;
-  std::array<char, 4096> part;
-  for (ssize_t got; (got = read(ends[0], part.data(), part.size())) > 0;)
-    text.append(part.data(), static_cast<std::size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  std::vector<std::string> lines;
-  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
-    lines.push_back(text.substr(at, end - at));
-  if (WIFSIGNALED(status)) lines.insert(lines.begin(), fmt::format("ended by signal {}", WTERMSIG(status)));
-  return lines;
+
+  pid_t pid_ = -1;
+  int request_ = -1;
+  int answers_ = -1;
+};
+
+// Whether all went as foretold; nothing is counted when it cannot be tried here.
+enum class ending : unsigned char { as_foretold, otherwise, not_here };
+
+ending show(std::FILE* to, const paint& colours, const experiment& e, const plan& p) {
+  fmt::print(to, "\n{}: {}\n", colours.bold(e.name), e.what);
+  subject child(e, p);
+  std::string refused = child.pid() > 0 ? child.ready() : std::string("fork: ") + std::strerror(errno);
+  if (!refused.empty()) {
+    fmt::print(to, "  {}\n", refused);
+    return ending::not_here;
+  }
+  diagnose::report about = diagnose::examine({}, child.pid(), {});
+  if (!about.readable()) {
+    fmt::print(to, "  {}: {}\n", about.facts.refused, std::strerror(about.facts.error));
+    return ending::not_here;
+  }
+  answer told = e.foretell(about);
+  std::string happened = child.happen();
+  bool same = told.foretold == happened;
+  fmt::print(to, "  foretold  {}\n  happened  {}  {}\n  {}\n", told.foretold, happened,
+             same ? colours.good("as foretold") : colours.bad("NOT as foretold"),
+             colours.faint(wrapped(told.because, "  ")));
+  return same ? ending::as_foretold : ending::otherwise;
 }
 
 }  // namespace
@@ -232,18 +278,9 @@ int run_demo(std::FILE* to) {
              diagnose::grouped(machine.max_map_count));
   unsigned right = 0, tried = 0;
   for (const experiment& e : experiments) {
-    std::vector<std::string> lines = ask_child(e, p);
-    fmt::print(to, "\n{}: {}\n", colours.bold(e.name), e.what);
-    if (lines.size() != 3) {
-      fmt::print(to, "  {}\n", lines.empty() ? "no answer" : lines.front());
-      continue;
-    }
-    bool same = lines[0] == lines[1] || lines[1].starts_with(lines[0].substr(0, lines[0].find(" cannot")) + ":");
-    ++tried;
-    right += same;
-    fmt::print(to, "  foretold  {}\n  happened  {}  {}\n  {}\n", lines[0], lines[1],
-               same ? colours.good("as foretold") : colours.bad("NOT as foretold"),
-               colours.faint(wrapped(lines[2], "  ")));
+    ending end = show(to, colours, e, p);
+    tried += end != ending::not_here;
+    right += end == ending::as_foretold;
   }
   fmt::print(to, "\n{} of {} as foretold\n", right, tried);
   return right == tried ? exit_fine : exit_finding;
