@@ -5,15 +5,25 @@
 namespace ramie::diagnose {
 namespace {
 
-bool process_ended(const os::proc_root& root, int pid) {
-  os::process_status status = os::parse_status(os::read_text(root.of_process(pid, "status")).text);
+bool ended(const os::process_status& status) {
   return status.state == '?' || status.state == 'Z' || status.state == 'X';
+}
+
+os::process_status status_of(const os::proc_root& root, int pid) {
+  return os::parse_status(os::read_text(root.of_process(pid, "status")).text);
+}
+
+// maps of a process that dies meanwhile just ends early: a report of half a process would be wrong without a sign. The
+// first thing that a dying process loses is its address space; it can still be called running then.
+bool lost_its_memory(const os::proc_root& root, const process_facts& facts) {
+  os::process_status now = status_of(root, facts.pid);
+  return ended(now) || (now.kernel_thread && !facts.status.kernel_thread);
 }
 
 // When a namespace's init has died the kernel has killed everything in it, so one living member proves a living init.
 bool has_living_member(const os::proc_root& root, const std::string& space) {
   for (int pid : os::list_processes(root)) {
-    if (os::read_link(root.of_process(pid, "ns/pid")).text == space && !process_ended(root, pid)) return true;
+    if (os::read_link(root.of_process(pid, "ns/pid")).text == space && !ended(status_of(root, pid))) return true;
   }
   return false;
 }
@@ -81,7 +91,7 @@ process_facts read_process(const os::proc_root& root, const os::machine& machine
   }
   facts.status = os::parse_status(status.text);
   facts.name = facts.status.name;
-  if (facts.status.state == 'Z' || facts.status.state == 'X') {
+  if (ended(facts.status)) {
     refuse("status", ESRCH);
     return facts;
   }
@@ -101,6 +111,7 @@ process_facts read_process(const os::proc_root& root, const os::machine& machine
   facts.open_files = os::count_entries(root.of_process(pid, "fd"));
   facts.children = find_children_namespace(root, pid);
   count_tasks_where_needed(root, machine, facts);
+  if (lost_its_memory(root, facts)) refuse("status", ESRCH);
   return facts;
 }
 
@@ -108,6 +119,11 @@ bool read_details(const os::proc_root& root, process_facts& facts) {
   if (facts.maps.detailed()) return true;
   os::mapping_list detailed = os::read_smaps(root, facts.pid);
   if (detailed.error != 0 || detailed.mappings.empty()) return false;
+  if (lost_its_memory(root, facts)) {
+    facts.error = ESRCH;
+    facts.refused = root.of_process(facts.pid, "smaps");
+    return false;
+  }
   facts.maps = std::move(detailed);
   return true;
 }

@@ -53,7 +53,7 @@ struct process_facts {
 process_facts read_process(const os::proc_root& root, const os::machine& machine, int pid);
 
 // Replaces the list by the one with details. Cost: 3.5 us per mapping and 60 ms per GiB that is resident.
-// Returns false, and leaves the list, when the process is gone or smaps is closed to us.
+// Returns false, and leaves the list, when smaps is closed to us, or when the process ended: then `error` says so too.
 bool read_details(const os::proc_root& root, process_facts& facts);
 
 }  // namespace ramie::diagnose

@@ -89,6 +89,7 @@ report examine(const os::proc_root& root, const os::machine& machine, int pid, c
   about.facts = read_process(root, machine, pid);
   if (!about.readable()) return about;
   if (options.deep || details_decide(about.facts, machine)) about.details_missing = !read_details(root, about.facts);
+  if (!about.readable()) return about;
   conclude(about, options);
   return about;
 }
