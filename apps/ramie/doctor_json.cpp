@@ -31,6 +31,7 @@ ordered_json mappings_json(const diagnose::mapping_summary& m) {
                       {"count", s.count},
                       {"stack_bytes", s.stack_bytes},
                       {"guard_bytes", s.guard_bytes},
+                      {"batch", s.batch},
                       {"fails_at", s.fails_at}});
   }
   return {{"count", m.count},

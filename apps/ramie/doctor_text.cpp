@@ -64,7 +64,11 @@ void print_mappings(std::FILE* to, const paint& colours, const diagnose::report&
     bool fibers = s.kind == diagnose::stack_kind::fibers;
     fmt::print(to, "{}{} {} stacks, two mappings each (guard {} + stack {}); ", margin, grouped(s.count),
                fibers ? "fiber" : "thread", size_text(s.guard_bytes), size_text(s.stack_bytes));
-    fmt::print(to, "at {} creation fails\n", grouped(s.fails_at));
+    if (s.fails_at <= s.count)
+      fmt::print(to, "the next creation fails\n");
+    else
+      fmt::print(to, "at {} creation fails\n", grouped(s.fails_at));
+    if (s.batch > 1) fmt::print(to, "{}(Ruby makes them {} at a time, or none)\n", margin, grouped(s.batch));
   }
   if (m.arenas != 0) fmt::print(to, "{}{} malloc arenas (M_ARENA_MAX bounds them)\n", margin, grouped(m.arenas));
   if (m.alike_neighbours >= 16 || (verbose && m.alike_neighbours != 0)) {
@@ -125,7 +129,8 @@ void print_limits(std::FILE* to, const paint& colours, const diagnose::report& a
     std::string line = fmt::format("{:<18} {:>10} of {:>10}  {:>6}  {}", limit.name, amount(limit.in_bytes, limit.used),
                                    amount(limit.in_bytes, limit.limit),
                                    limit.limited() ? diagnose::percent_text(limit.share()) : "", limit.where);
-    fmt::print(to, "{}{}\n", heading, limit.share() >= options.threshold_percent / 100 ? colours.warn(line) : line);
+    fmt::print(to, "{}{}\n", heading,
+               limit.code != "stack" && limit.share() >= options.threshold_percent / 100 ? colours.warn(line) : line);
     heading = margin;
   }
   if (far != 0)

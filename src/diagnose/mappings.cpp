@@ -9,6 +9,9 @@ namespace ramie::diagnose {
 namespace {
 
 constexpr std::size_t least_pattern = 8;
+// FIBER_POOL_ALLOCATION_MAXIMUM_SIZE in Ruby's cont.c: a pool is all made or not at all, which is why it stops at
+// 31,744.
+constexpr std::size_t ruby_pool = 1024;
 constexpr std::uint64_t arena_bytes = 64 * 1024 * 1024;
 
 bool anonymous(const os::mapping& m) { return !m.has_file && !m.shared; }
@@ -24,7 +27,9 @@ enum class role : unsigned char { other, guard, stack, arena };
 
 class summarizer {
  public:
-  summarizer(const process_facts& facts, mapping_summary& out) : facts_(facts), all_(facts.maps.mappings), out_(out) {}
+  summarizer(const process_facts& facts, mapping_summary& out) : facts_(facts), all_(facts.maps.mappings), out_(out) {
+    for (const std::string& name : facts.maps.names) ruby_ = ruby_ || name.find("/libruby") != std::string::npos;
+  }
 
   void run() {
     roles_.assign(all_.size(), role::other);
@@ -73,10 +78,11 @@ class summarizer {
     }
     for (auto& [shape, count] : shapes) {
       if (count < least_pattern) continue;
-      guarded_stacks found{stack_kind::fibers, count, shape.stack, shape.guard, 0};
+      guarded_stacks found{stack_kind::fibers, count, shape.stack, shape.guard, 1, 0};
       // As many as threads, or a few more that the C library keeps for the next ones.
       if (facts_.status.threads > 1 && count <= facts_.status.threads + 8) found.kind = stack_kind::threads;
-      found.fails_at = count + out_.headroom / 2;
+      if (ruby_) found.batch = ruby_pool;
+      found.fails_at = count + out_.headroom / 2 / found.batch * found.batch;
       out_.stacks.push_back(found);
     }
     std::sort(out_.stacks.begin(), out_.stacks.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
@@ -151,6 +157,7 @@ class summarizer {
   const std::vector<os::mapping>& all_;
   mapping_summary& out_;
   std::vector<role> roles_;
+  bool ruby_ = false;
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ struct guarded_stacks {
   std::size_t count = 0;
   std::uint64_t stack_bytes = 0;  // the writable part
   std::uint64_t guard_bytes = 0;
+  std::size_t batch = 1;     // how many are made at once, where the runtime is known: Ruby makes 1,024
   std::size_t fails_at = 0;  // the count at which creating one more fails, all else staying as it is
 };
 

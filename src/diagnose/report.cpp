@@ -16,14 +16,16 @@ void find_mappings(const report& about, const examine_options& options, std::vec
   if (m.share() < options.threshold) return;
   finding found;
   found.code = "mappings";
-  found.level = m.headroom < 2 ? severity::failing : severity::warning;
+  bool stacks_fail = !m.stacks.empty() && m.stacks.front().fails_at <= m.stacks.front().count;
+  found.level = m.headroom < 2 || stacks_fail ? severity::failing : severity::warning;
   found.what =
       grouped(m.count) + " of " + grouped(m.limit) + " mappings (vm.max_map_count); " + grouped(m.headroom) + " left";
   if (!m.stacks.empty() && m.stacks.front().count * 2 >= m.count / 2) {
     const guarded_stacks& s = m.stacks.front();
     found.what += ". " + grouped(s.count) + (s.kind == stack_kind::fibers ? " fiber stacks" : " thread stacks") +
                   " take two each (an mprotect guard splits a mapping): ";
-    found.what += m.headroom < 2 ? "the next creation fails" : "creation fails at " + grouped(s.fails_at);
+    found.what += stacks_fail ? "the next creation fails" : "creation fails at " + grouped(s.fails_at);
+    if (s.batch > 1) found.what += " (they are made " + grouped(s.batch) + " at a time)";
     found.what += ", with \"Cannot allocate memory\" whatever memory is free";
   } else if (!m.groups.empty()) {
     found.what += ". Most are " + m.groups.front().name + " (" + grouped(m.groups.front().mappings) +
@@ -52,7 +54,9 @@ void find_fork(const report& about, std::vector<finding>& into) {
 
 void find_limits(const report& about, const examine_options& options, std::vector<finding>& into) {
   for (const nearby_limit& limit : about.limits) {
-    bool told = limit.code == "mappings" || std::any_of(into.begin(), into.end(), [&](const finding& f) {
+    // A main stack never shrinks, and Ruby reserves all of its own at once: being large is no sign of trouble.
+    bool told = limit.code == "mappings" || limit.code == "stack" ||
+                std::any_of(into.begin(), into.end(), [&](const finding& f) {
                   return (limit.code == "cgroup_pids" && f.code.find("pids_cgroup") != std::string::npos) ||
                          (limit.code == "user_tasks" && f.code == "fork.user_processes") ||
                          (limit.code == "machine_tasks" && f.code == "fork.machine_tasks") ||

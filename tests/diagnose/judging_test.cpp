@@ -53,6 +53,15 @@ TEST(patterns, ruby_at_its_limit_is_recognised) {
   EXPECT_EQ(summary.count, 63488U);
 }
 
+TEST(patterns, ruby_makes_a_thousand_at_once_or_none) {
+  std::string ruby = line(0x1000, 0x2000, "r-xp", "/usr/lib/libruby-3.1.so.3.1.2");
+  auto at = [&](std::size_t count) {
+    return diagnose::summarize_mappings(facts_of(ruby + pool_of_stacks(count, 160 * 1024)), 65530).stacks[0].fails_at;
+  };
+  EXPECT_EQ(at(20480), 31744U);
+  EXPECT_EQ(at(31744), 31744U);
+}
+
 TEST(patterns, as_many_as_threads_are_thread_stacks) {
   diagnose::process_facts facts = facts_of(pool_of_stacks(40, 8 * 1024 * 1024));
   facts.status.threads = 38;
