@@ -88,7 +88,7 @@ int survey(const os::proc_root& root, const doctor_options& options) {
   if (options.json) {
     for (const diagnose::report& about : all) fmt::print("{}\n", report_json(about));
   } else {
-    print_survey(stdout, all);
+    print_survey(stdout, all, options.verbose);
   }
   act_on(all, options);
   return status_of(all);

@@ -69,7 +69,7 @@ std::string wrapped(const std::string& text, const std::string& indent, std::siz
 
 void print_report(std::FILE* to, const diagnose::report& about, const doctor_options& options);
 void print_unreadable(std::FILE* to, const diagnose::report& about);
-void print_survey(std::FILE* to, const std::vector<diagnose::report>& all);
+void print_survey(std::FILE* to, const std::vector<diagnose::report>& all, bool whole);
 void print_map(std::FILE* to, const diagnose::process_facts& facts);
 void print_sharing(std::FILE* to, const std::vector<diagnose::process_sharing>& family);
 

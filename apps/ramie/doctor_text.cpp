@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -102,7 +103,7 @@ void print_fork(std::FILE* to, const paint& colours, const diagnose::report& abo
     for (const diagnose::gate& g : f.gates) print_gate(to, g);
   } else if (f.fork == outcome::works) {
     fmt::print(to, "{}{}\n", margin, wrapped(f.gates[1].why, margin));
-  } else {
+  } else if (f.fork == outcome::unknown) {
     fmt::print(to, "{}{}\n", margin, wrapped(decisive.why, margin));
   }
   const diagnose::fork_cost& cost = f.cost;
@@ -154,6 +155,8 @@ void print_findings(std::FILE* to, const paint& colours, const diagnose::report&
   }
 }
 
+constexpr std::size_t survey_rows = 12;
+
 bool gone(int error) { return error == ENOENT || error == ESRCH; }
 
 }  // namespace
@@ -165,7 +168,7 @@ std::string paint::wrap(const char* code, const std::string& text) const {
 }
 
 std::string bar(double share, unsigned width) {
-  auto filled = static_cast<unsigned>(std::clamp(share, 0.0, 1.0) * width + 0.5);
+  auto filled = static_cast<unsigned>(std::lround(std::clamp(share, 0.0, 1.0) * width));
   return std::string(filled, '#') + std::string(width - filled, '.');
 }
 
@@ -209,9 +212,10 @@ void print_unreadable(std::FILE* to, const diagnose::report& about) {
   }
 }
 
-void print_survey(std::FILE* to, const std::vector<diagnose::report>& all) {
+void print_survey(std::FILE* to, const std::vector<diagnose::report>& all, bool whole) {
   paint colours(to);
   std::vector<const diagnose::report*> order;
+  order.reserve(all.size());
   for (const diagnose::report& about : all) order.push_back(&about);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     if (a->findings.size() != b->findings.size()) return a->findings.size() > b->findings.size();
@@ -219,7 +223,10 @@ void print_survey(std::FILE* to, const std::vector<diagnose::report>& all) {
   });
   fmt::print(to, "{:>8}  {:<16} {:>9} {:>6}  {:<11} {:>12}  {}\n", "pid", "name", "mappings", "", "can fork",
              "a fork takes", "finding");
+  std::size_t shown = 0;
   for (const diagnose::report* about : order) {
+    if (!whole && about->findings.empty() && shown >= survey_rows) break;
+    ++shown;
     const diagnose::outcome value = about->fork.fork;
     std::string verdict = fmt::format("{:<11}", value == outcome::works ? "yes" : std::string(word_for(value)));
     std::string cost = diagnose::milliseconds_text(about->fork.cost.least_ms, about->fork.cost.most_ms);
@@ -229,6 +236,7 @@ void print_survey(std::FILE* to, const std::vector<diagnose::report>& all) {
                about->findings.empty() ? "" : colours.warn(about->findings.front().code));
   }
   std::size_t with = std::count_if(all.begin(), all.end(), [](const auto& about) { return !about.findings.empty(); });
+  if (shown != all.size()) fmt::print(to, "{:>8}  {} more, all fine (-v lists them)\n", "", all.size() - shown);
   fmt::print(to, "{} processes, {} with findings{}\n", all.size(), with,
              with == 0 ? "" : ": ramie doctor PID says what to do");
 }

@@ -94,12 +94,12 @@ void judge_heuristic(const process_facts& facts, const os::machine& machine, gat
     return;
   }
   result.why = "one mapping of " + size_text(result.needed) + " (" + result.where + ") is " +
-               (result.fork == outcome::borderline ? "within 1 % of " : "larger than ") + against + ": " + rule;
+               (result.fork == outcome::borderline ? (old_rule ? "close to " : "within 1 % of ") : "larger than ") +
+               against + ": " + rule;
   if (result.fork == outcome::unknown)
     result.why += ". Whether it is accounted is only in smaps, which could not be read";
   std::uint64_t missing = minus(result.needed, result.limit);
-  result.cure = "now: sysctl -w vm.overcommit_memory=1, or add " +
-                size_text(std::max(missing, share_of(result.limit))) +
+  result.cure = "sysctl -w vm.overcommit_memory=1, or add " + size_text(std::max(missing, share_of(result.limit))) +
                 " of swap. In the program: map it MAP_NORESERVE, exclude it by madvise(MADV_DONTFORK), keep a gap so "
                 "that mappings do not merge, or start programs by vfork or posix_spawn";
 }
@@ -126,7 +126,7 @@ void judge_never(const process_facts& facts, const os::machine& machine, gate& r
                size_text(allowed) + " are committed (overcommit mode 2: CommitLimit less user_reserve" +
                (admin ? "" : " and admin_reserve") + ")";
   if (result.fork == outcome::works) return;
-  result.cure = "now: sysctl -w vm.overcommit_memory=0 (or 1), raise vm.overcommit_ratio, or add " +
+  result.cure = "sysctl -w vm.overcommit_memory=0 (or 1), raise vm.overcommit_ratio, or add " +
                 size_text(std::max(minus(total, allowed), margin)) +
                 " of swap. In the program: exclude memory by madvise(MADV_DONTFORK), or start programs by vfork";
 }

@@ -113,7 +113,7 @@ void for_each_line(std::string_view text, Line&& take) {
   }
 }
 
-template <mapping_list (*Parse)(std::string)>
+template <auto Parse>
 mapping_list read_with(const proc_root& root, int pid, std::string_view file) {
   file_text read = read_text(root.of_process(pid, file));
   mapping_list list = Parse(std::move(read.text));
@@ -130,7 +130,7 @@ bool mapping_detail::flag(std::string_view two_letters) const {
   return false;
 }
 
-mapping_list parse_maps(std::string text) {
+mapping_list parse_maps(std::string_view text) {
   mapping_list list;
   name_table names(list.names);
   list.mappings.reserve(text.size() / 48);

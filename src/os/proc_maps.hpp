@@ -77,7 +77,7 @@ struct mapping_list {
 
 mapping_list read_maps(const proc_root& root, int pid);
 mapping_list read_smaps(const proc_root& root, int pid);
-mapping_list parse_maps(std::string text);
-mapping_list parse_smaps(std::string text);
+mapping_list parse_maps(std::string_view text);
+mapping_list parse_smaps(std::string text);  // kept: the flags point into it
 
 }  // namespace ramie::os

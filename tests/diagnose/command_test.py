@@ -110,7 +110,7 @@ class Commands(unittest.TestCase):
     def test_a_process_near_the_limit_exits_1_and_names_limit_numbers_and_cure(self):
         limit = int(pathlib.Path("/proc/sys/vm/max_map_count").read_text())
         if limit > 100000:
-            print(f"skipped: mappings near the limit: vm.max_map_count is {limit}")
+            print(f"\nskipped: mappings near the limit: vm.max_map_count is {limit}")
             return
         done = run(self.start(29000).pid)
         self.assertEqual(done.returncode, 1, done.stderr)
@@ -134,7 +134,7 @@ class Commands(unittest.TestCase):
 
     def test_another_users_process_exits_3_and_says_what_to_do(self):
         if os.geteuid() != 0:
-            print("skipped: other users' processes: becoming another user needs root")
+            print("\nskipped: other users' processes: becoming another user needs root")
             return
         with tempfile.TemporaryDirectory() as folder:  # the build may lie where others cannot read
             os.chmod(folder, 0o755)
@@ -233,7 +233,7 @@ class Commands(unittest.TestCase):
         child = self.start(100)
         picture = run("--map", child.pid).stdout
         self.assertRegex(picture, r"\|[xfdwrhsS. ]{56}\|")
-        survey = run().stdout
+        survey = run("-v").stdout
         self.assertRegex(survey, rf"(?m)^ *{child.pid} ")
 
     def test_the_demo_happens_as_foretold(self):

@@ -80,7 +80,7 @@ class Group:
 
 class RealParts(unittest.TestCase):
     def skip(self, what, why):
-        print(f"skipped: {what}: {why}")
+        print(f"\nskipped: {what}: {why}", flush=True)
         self.skipTest(why)
 
     def need(self, what, program):
