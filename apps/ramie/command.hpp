@@ -18,5 +18,6 @@ using action = std::function<int()>;
 action add_symbolize(CLI::App& root);
 action add_version(CLI::App& root);
 action add_bench_cow(CLI::App& root);
+action add_doctor(CLI::App& root);
 
 }  // namespace ramie::app

@@ -17,6 +17,7 @@ int main(int argument_count, char** arguments) {
   std::vector<std::pair<CLI::App*, ramie::app::action>> commands;
   const adder adders[] = {
       ramie::app::add_bench_cow,
+      ramie::app::add_doctor,
       ramie::app::add_symbolize,
       ramie::app::add_version,
   };
