@@ -27,6 +27,10 @@ void check(bool holds, const char* kind, const char* what) {
   std::printf("FAILED: %s: %s\n", kind, what);
 }
 
+#define LOWER_VECTORS(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
+#define UPPER_VECTORS(f) f(16) f(17) f(18) f(19) f(20) f(21) f(22) f(23) f(24) f(25) f(26) f(27) f(28) f(29) f(30) f(31)
+#define MASKS(f) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
+
 // Overwrites what a switch must not be trusted to keep. In the caller's frame, so that no epilogue restores it.
 [[gnu::always_inline]] inline void overwrite_registers() {
   asm volatile(
@@ -47,14 +51,11 @@ void check(bool holds, const char* kind, const char* what) {
 #else
 #define ONES(n) asm volatile("pcmpeqd %%xmm" #n ", %%xmm" #n ::: "xmm" #n);
 #endif
-  ONES(0)
-  ONES(1)
-  ONES(2) ONES(3) ONES(4) ONES(5) ONES(6) ONES(7) ONES(8) ONES(9) ONES(10) ONES(11) ONES(12) ONES(13) ONES(14) ONES(15)
+  LOWER_VECTORS(ONES)
 #if defined(__AVX512F__)
-      ONES(16) ONES(17) ONES(18) ONES(19) ONES(20) ONES(21) ONES(22) ONES(23) ONES(24) ONES(25) ONES(26) ONES(27)
-          ONES(28) ONES(29) ONES(30) ONES(31)
+  UPPER_VECTORS(ONES)
 #define MASK(n) asm volatile("kxnorw %%k" #n ", %%k" #n ", %%k" #n ::: "k" #n);
-              MASK(1) MASK(2) MASK(3) MASK(4) MASK(5) MASK(6) MASK(7)
+  MASKS(MASK)
 #endif
 }
 
