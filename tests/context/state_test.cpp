@@ -255,6 +255,44 @@ void try_leaf() {
 #endif
 }
 
+// A function for AVX-512 in a file that is compiled without: the switch that is inlined into it does not see
+// __AVX512F__. g++ does not let the switch name registers that the file's target lacks: see switch_x86_64.hpp.
+#if defined(__clang__) && defined(__x86_64__)
+template <class Way>
+[[gnu::noinline, gnu::target("avx512f,avx512vl")]] bool hold_upper_vectors(unsigned seed) {
+  zmm_vector values[24];
+#pragma clang loop unroll(full)
+  for (unsigned i = 0; i < 24; ++i) {
+    values[i] = zmm_vector{} + (seed + i);
+    asm volatile("" : "+v"(values[i]));
+  }
+  Way::go();
+  bool kept = true;
+#pragma clang loop unroll(full)
+  for (unsigned i = 0; i < 24; ++i) {
+    asm volatile("" : "+v"(values[i]));
+    for (int lane = 0; lane < 16; ++lane) kept &= values[i][lane] == seed + i;
+  }
+  return kept;
+}
+[[gnu::noinline, gnu::target("avx512f,avx512vl")]] void overwrite_upper_vectors() {
+#define UPPER_ONES(n) asm volatile("vpternlogd $255, %%zmm" #n ", %%zmm" #n ", %%zmm" #n ::: "xmm" #n);
+  UPPER_VECTORS(UPPER_ONES)
+}
+void try_function_target() {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl")) {
+    std::puts("skipped: a function for AVX-512 in a file without: this processor has none");
+    return;
+  }
+  bool kept = false;
+  fiber f([&] { kept = hold_upper_vectors<by_suspend>(7); });
+  while (f.resume()) overwrite_upper_vectors();
+  check(kept, "zmm16 to zmm31", "in a function of another target than its file");
+}
+#else
+void try_function_target() {}
+#endif
+
 // ---- what belongs to the thread or to the fiber
 
 void try_errno() {
@@ -448,6 +486,7 @@ int main() {
 #endif
   try_ways<&hold_frame<by_suspend>, &hold_frame<by_resume>, &hold_frame<by_transfer>>("aligned local beside alloca");
   try_leaf();
+  try_function_target();
   try_errno();
   try_control_words();
   try_handlers();
