@@ -19,7 +19,7 @@ arguments.add_argument("--library", required=True)
 arguments.add_argument("--flags", default="", help="what the library's build asks of every consumer")
 options = arguments.parse_args()
 portable = "RAMIE_SWITCH_UCONTEXT" in options.flags
-first_frame = "__start_context" if portable else "ramie_first_frame"
+first_frame = "" if portable else "ramie_first_frame"  # the portable twin ends in libc's start code, which has no name
 failures = 0
 
 
@@ -48,7 +48,7 @@ def try_gdb(label, program):
     if re.search(r"ptrace: Operation not permitted|Couldn't get (CS|registers)", output):
         print("skipped: gdb's bt in a fiber: ptrace is not permitted here")
         return
-    for wrong in ("corrupt stack", "previous frame", "??"):
+    for wrong in ("corrupt stack", "previous frame") + (() if portable else ("??",)):
         if wrong in output:
             fail(label, f"gdb's bt says '{wrong}'", output)
             return
