@@ -7,6 +7,7 @@
 // rather than two pipes: one descriptor, and writing to a program that has died raises no SIGPIPE.) It leads a process
 // group of its own, and dies with the thread that started it.
 //
+// Under ThreadSanitizer, which makes fork of vfork, a program that cannot be executed looks like one that says nothing.
 // Its end is a child's end: a SIGCHLD handler of the host may run, and a host that reaps every child by wait(-1) may
 // take the status first; neither does harm here.
 #pragma once

@@ -211,6 +211,8 @@ TEST_F(guard_test, an_overflow_is_reported_with_name_size_and_guard_and_then_tak
   EXPECT_NE(said.find("64 KiB"), std::string::npos) << said;
   EXPECT_NE(said.find(ramie::name_of(chosen())), std::string::npos) << said;
   EXPECT_NE(said.find(".stack_bytes"), std::string::npos) << said;
+  EXPECT_NE(said.find("frames deep"), std::string::npos) << said;
+  EXPECT_NE(said.find("more frames of the same"), std::string::npos) << said;
 }
 
 // Built with -fstack-clash-protection, as the package's interface option has it: each page of the frame is touched.
