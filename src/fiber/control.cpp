@@ -63,10 +63,6 @@ void check_reachable(const char* tried, const thread_words& thread, const contro
   }
 }
 
-bool has_resumer(const control_block* fiber) noexcept {
-  return fiber->resumer_sp != 0 || cold(fiber).held_resumer_sp != 0;
-}
-
 std::uintptr_t sp_of(std::uintptr_t word) noexcept { return word & ~std::uintptr_t{context::tag_mask}; }
 std::uintptr_t tag_of(std::uintptr_t word) noexcept { return word & context::tag_mask; }
 bool is_parked(std::uintptr_t word) noexcept { return (word & 1) == 0 && word != context::lost; }

@@ -138,7 +138,7 @@ void destroy_at_home(control_block* fiber) noexcept {
       case fiber_state::left_behind:
         return;  // its memory is the parent's affair
       case fiber_state::transferred:
-        if (fiber->resumer_sp == 0) break;
+        if (!has_resumer(fiber)) break;
         [[fallthrough]];
       case fiber_state::running:
       case fiber_state::resuming: {

@@ -317,6 +317,23 @@ TEST_F(process_death_test, a_handle_that_dies_while_its_resumer_waits_for_it_nam
         left.resume();
       },
       "handle of fiber 'left'.* while it is transferred; it dies in fiber 'aside'");
+  // The same when the resumer has a kill waiting for it.
+  EXPECT_DEATH(
+      {
+        fiber parent;
+        fiber left;
+        fiber aside;
+        aside = fiber([&] { left = fiber(); }, {.name = "aside"});
+        left = fiber(
+            [&] {
+              parent.kill();
+              aside.transfer();
+            },
+            {.name = "left"});
+        parent = fiber([&] { left.resume(); }, {.name = "parent"});
+        parent.resume();
+      },
+      "handle of fiber 'left'.* while it is transferred; it dies in fiber 'aside'");
 }
 
 TEST_F(process_death_test, a_destructor_that_never_stops_suspending_is_reported) {
