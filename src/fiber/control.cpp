@@ -347,6 +347,22 @@ bool kill(control_block* fiber) {
   return true;
 }
 
+void continue_unwinding(control_block* fiber) {
+  thread_words& thread = this_thread();
+  cold_block& about = cold(fiber);
+  if ((fiber->flags & being_killed) == 0) {
+    about.waiting = pending::kill;
+    about.error = nullptr;
+  }
+  const std::uintptr_t word = fiber->word;
+  if (is_transferred(word) && has_resumer(fiber)) {
+    // Its resumer waits for it: only at a thread's end, where that one is unwound next.
+    transfer_with(thread, fiber, sp_of(word), context::deliver);
+  } else {
+    resume_with(thread, fiber, sp_of(word), context::deliver);
+  }
+}
+
 void end_self(control_block* self, std::exception_ptr escaped, pending how) noexcept {
   thread_words& thread = *context::this_thread_words();
   cold_block& about = cold(self);

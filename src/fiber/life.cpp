@@ -167,13 +167,7 @@ void unwind_fully(control_block* fiber) noexcept {
       std::abort();
     }
     try {
-      if (i == 0 && (fiber->flags & being_killed) == 0) {
-        kill(fiber);
-      } else if (state_of(fiber) == fiber_state::transferred) {
-        transfer(fiber);
-      } else {
-        resume(fiber);
-      }
+      continue_unwinding(fiber);
     } catch (const std::exception& escaped) {
       std::fprintf(stderr, "ramie: while %s was unwound, this escaped from it: %s\n", fiber_title(fiber).text,
                    escaped.what());

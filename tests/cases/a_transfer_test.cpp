@@ -277,5 +277,26 @@ TEST_F(transfer_test, a_fiber_resumed_outside_of_the_roots_chain_comes_back_to_w
   EXPECT_EQ(log, "abBA");
 }
 
+// Destroying is not transferring: whoever lets the handle go continues after it.
+TEST_F(transfer_test, a_transferred_fiber_that_destroys_another_one_goes_on_itself) {
+  std::string log;
+  fiber_ref root = this_fiber::ref();
+  fiber victim([&] {
+    mark m(log, 'v');
+    root.transfer();
+  });
+  victim.transfer();
+  fiber destroyer([&] {
+    victim = fiber();
+    log += 'd';
+    root.transfer();
+    log += 'e';
+  });
+  destroyer.transfer();
+  EXPECT_EQ(log, "vd");
+  destroyer.transfer();
+  EXPECT_EQ(log, "vde");
+}
+
 }  // namespace
 }  // namespace cases
