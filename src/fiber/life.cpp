@@ -139,7 +139,7 @@ void destroy_at_home(control_block* fiber) noexcept {
       case fiber_state::left_behind:
         return;  // its memory is the parent's affair
       case fiber_state::transferred:
-        if (fiber->resumer_sp == 0) break;
+        if (!has_resumer(fiber)) break;
         [[fallthrough]];
       case fiber_state::running:
       case fiber_state::resuming: {
@@ -168,13 +168,7 @@ void unwind_fully(control_block* fiber) noexcept {
       std::abort();
     }
     try {
-      if (i == 0 && (fiber->flags & being_killed) == 0) {
-        kill(fiber);
-      } else if (state_of(fiber) == fiber_state::transferred) {
-        transfer(fiber);
-      } else {
-        resume(fiber);
-      }
+      continue_unwinding(fiber);
     } catch (const std::exception& escaped) {
       std::fprintf(stderr, "ramie: while %s was unwound, this escaped from it: %s\n", fiber_title(fiber).text,
                    escaped.what());
