@@ -67,9 +67,8 @@ struct new_block {
   control_block* block;
   void* closure;  // inline_closure_bytes, aligned for a pointer
 };
-// Throws std::bad_alloc or stack_error (size); the caller then constructs the closure and calls commit_block.
-new_block allocate_block(const fiber_options& options, const call_site& site);
-void commit_block(control_block* block, const closure_operations* operations) noexcept;
+// Throws std::bad_alloc or stack_error (size); the caller then constructs the closure, which `operations` belong to.
+new_block allocate_block(const fiber_options& options, const call_site& site, const closure_operations* operations);
 void discard_block(control_block* block) noexcept;  // the closure could not be constructed
 
 bool resume_slow(control_block* fiber);
@@ -265,7 +264,7 @@ class fiber {
            std::invocable<std::decay_t<F>&>) explicit fiber(F&& body, fiber_options options = {},
                                                             call_site site = call_site::current()) {
     using closure = control::closure_of<std::decay_t<F>>;
-    const control::new_block made = control::allocate_block(options, site);
+    const control::new_block made = control::allocate_block(options, site, &closure::operations);
     if constexpr (std::is_nothrow_constructible_v<std::decay_t<F>, F> && closure::is_inline) {
       closure::construct(made.closure, std::forward<F>(body));
     } else {
@@ -276,7 +275,6 @@ class fiber {
         throw;
       }
     }
-    control::commit_block(made.block, &closure::operations);
     block_ = made.block;
   }
 

@@ -4,7 +4,7 @@
 // fiber's home thread; by its creator before it is started.
 #pragma once
 
-#include "stack/slot.hpp"
+#include "stack/pool.hpp"
 
 #include <ramie/fiber.hpp>
 
@@ -30,8 +30,8 @@ struct cold_block {
   const char* name;
   const char* file;
   std::uint32_t line;
-  std::uint16_t stack_pages;  // asked for; 0: default
-  ramie::guard guard;
+  stack::request stack;  // what it asked for
+  std::uint8_t unused_byte;
   pending waiting;
   stack::slot* slot;
   std::exception_ptr error;  // to be thrown in it, or what escaped from it

@@ -207,10 +207,13 @@ bool resume_with(thread_words& thread, control_block* fiber, std::uintptr_t sp, 
 
 bool resume_slow(control_block* fiber) {
   thread_words& thread = this_thread();
-  if (has_mail(&thread)) read_mail();
+  if (has_mail(&thread)) [[unlikely]]
+    read_mail();
+  if (fiber->word == context::created) [[likely]] {
+    return resume_with(thread, fiber, start(thread, fiber), context::plain);
+  }
   check_reachable("resume", thread, fiber);
   const std::uintptr_t word = fiber->word;
-  if (word == context::created) return resume_with(thread, fiber, start(thread, fiber), context::plain);
   if (word == context::running) {
     if (fiber == thread.current) refuse(fiber_errc::resumes_itself, "resume", fiber, "it is the one that runs");
     if (has_resumer(fiber)) {

@@ -9,7 +9,7 @@ stack_info stack_of(const control_block* fiber) noexcept {
   stack_info info;
   if (fiber == &nobody) return info;
   const cold_block& about = cold(fiber);
-  info.guard = about.guard;
+  info.guard = about.stack.guard;
   const stack::slot* slot = about.slot;
   if (slot == nullptr) {
     info.low = fiber->stack_low;

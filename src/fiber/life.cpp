@@ -48,46 +48,44 @@ void finish_killed(control_block* self) noexcept {
   end_self(self, nullptr, pending::nothing);
 }
 
-new_block allocate_block(const fiber_options& options, const call_site& site) {
-  const stack::request wanted = stack::make_request(options.stack_bytes, options.guard);
+new_block allocate_block(const fiber_options& options, const call_site& site, const closure_operations* operations) {
+  static const stack::request usual = stack::make_request(0, ramie::guard::automatic);
+  stack::request wanted = usual;
+  if (options.stack_bytes != 0) [[unlikely]]
+    wanted = stack::make_request(options.stack_bytes, options.guard);
+  wanted.guard = options.guard;
   thread_words& thread = this_thread();
   control_block* block = take_block();
   cold_block& about = cold(block);
   about.name = options.name.text();
   about.file = site.file;
   about.line = site.line;
-  about.guard = options.guard;
-  about.stack_pages = options.stack_bytes == 0
-                          ? std::uint16_t{0}
-                          : static_cast<std::uint16_t>(wanted.shape.usable_bytes() / stack::least_bytes);
+  about.stack = wanted;
+  about.operations = operations;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       inherit_locals(thread.current, block);
     } catch (...) {
-      return_block(block);
+      discard_block(block);
       throw;
     }
   }
+  block->word = context::created;
   __atomic_store_n(&block->id, next_id(thread), __ATOMIC_RELAXED);
   return {block, about.closure};
 }
 
-void commit_block(control_block* block, const closure_operations* operations) noexcept {
-  cold(block).operations = operations;
-  block->word = context::created;
-}
-
 void discard_block(control_block* block) noexcept {
+  cold(block).operations = nullptr;
   drop_locals(block);
   return_block(block);
 }
 
 std::uintptr_t start(thread_words& thread, control_block* fiber) {
   cold_block& about = cold(fiber);
-  const stack::request wanted = stack::make_request(std::size_t{about.stack_pages} * stack::least_bytes, about.guard);
   stack::slot* slot = nullptr;
   try {
-    slot = stack::acquire(wanted, fiber);
+    slot = stack::acquire(about.stack, fiber);
   } catch (const stack_error& refused) {
     throw with_spawn_sites(refused);
   }

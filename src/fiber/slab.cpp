@@ -38,14 +38,6 @@ control_block* next_of(const control_block* block) noexcept {
   return reinterpret_cast<control_block*>(block->resumer_sp);
 }
 
-struct thread_cache {
-  control_block* free = nullptr;
-  std::size_t free_count = 0;
-  std::uintptr_t fresh = 0, fresh_end = 0;
-};
-constinit thread_local thread_cache cache;
-constexpr std::size_t cached_blocks_most = 4096;
-
 void open_reservation(shared_state& state) {
   std::size_t bytes = state.next_reservation_bytes;
   void* place = nullptr;
@@ -73,73 +65,57 @@ void open_chunk(shared_state& state) {
   state.frontier += chunk_bytes;
 }
 
-[[gnu::noinline]] void refill() {
+void refill() {
   shared_state& state = shared();
   std::lock_guard held(state.lock);
   if (state.free != nullptr) {
     for (std::size_t i = 0; i < run_length && state.free != nullptr; ++i) {
       control_block* block = state.free;
       state.free = next_of(block);
-      block->resumer_sp = reinterpret_cast<std::uintptr_t>(cache.free);
-      cache.free = block;
-      ++cache.free_count;
+      block->resumer_sp = reinterpret_cast<std::uintptr_t>(blocks.free);
+      blocks.free = block;
+      ++blocks.free_count;
     }
     return;
   }
   if (state.fresh == state.fresh_end) open_chunk(state);
   const std::size_t bytes = std::min(run_length * sizeof(control_block), state.fresh_end - state.fresh);
-  cache.fresh = state.fresh;
-  cache.fresh_end = state.fresh + bytes;
+  blocks.fresh = state.fresh;
+  blocks.fresh_end = state.fresh + bytes;
   state.fresh += bytes;
 }
 
-[[gnu::noinline]] void give_surplus_back(std::size_t keep) noexcept {
+}  // namespace
+
+constinit thread_local block_cache blocks;
+
+void give_surplus_back(std::size_t keep) noexcept {
   shared_state& state = shared();
   std::lock_guard held(state.lock);
-  while (cache.free_count > keep) {
-    control_block* block = cache.free;
-    cache.free = next_of(block);
-    --cache.free_count;
+  while (blocks.free_count > keep) {
+    control_block* block = blocks.free;
+    blocks.free = next_of(block);
+    --blocks.free_count;
     block->resumer_sp = reinterpret_cast<std::uintptr_t>(state.free);
     state.free = block;
   }
 }
 
-}  // namespace
-
-control_block* take_block() {
-  if (cache.free == nullptr && cache.fresh == cache.fresh_end) [[unlikely]]
-    refill();
-  if (cache.free != nullptr) {
-    control_block* block = cache.free;
-    cache.free = next_of(block);
-    --cache.free_count;
-    block->resumer_sp = 0;
-    return block;
-  }
-  auto* block = new (reinterpret_cast<void*>(cache.fresh)) control_block{};
-  cache.fresh += sizeof(control_block);
+control_block* take_fresh_block() {
+  if (blocks.fresh == blocks.fresh_end) refill();
+  if (blocks.free != nullptr) return take_block();
+  auto* block = new (reinterpret_cast<void*>(blocks.fresh)) control_block{};
+  blocks.fresh += sizeof(control_block);
   new (&cold(block)) cold_block{};
   block->word = context::unused;
   return block;
 }
 
-void return_block(control_block* block) noexcept {
-  __atomic_store_n(&block->id, 0, __ATOMIC_RELAXED);
-  block->word = context::unused;
-  block->home = nullptr;
-  block->flags = 0;
-  block->resumer_sp = reinterpret_cast<std::uintptr_t>(cache.free);
-  cache.free = block;
-  if (++cache.free_count > cached_blocks_most) [[unlikely]]
-    give_surplus_back(cached_blocks_most / 2);
-}
-
 void release_block_cache() noexcept {
   // Fresh blocks were never formatted; the free list only takes formatted ones.
-  while (cache.fresh != cache.fresh_end) {
-    auto* block = new (reinterpret_cast<void*>(cache.fresh)) control_block{};
-    cache.fresh += sizeof(control_block);
+  while (blocks.fresh != blocks.fresh_end) {
+    auto* block = new (reinterpret_cast<void*>(blocks.fresh)) control_block{};
+    blocks.fresh += sizeof(control_block);
     new (&cold(block)) cold_block{};
     return_block(block);
   }

@@ -28,10 +28,41 @@ inline cold_block& cold(const control_block* block) noexcept {
   return *reinterpret_cast<cold_block*>(chunk + cold_offset + index * sizeof(cold_block));
 }
 
-// A block with word == unused and everything else zero. Throws stack_error when there is no address space or memory.
-control_block* take_block();
+// The calling thread's free blocks; a free block keeps the next one in resumer_sp.
+struct block_cache {
+  control_block* free = nullptr;
+  std::size_t free_count = 0;
+  std::uintptr_t fresh = 0, fresh_end = 0;  // never used yet, in a row
+};
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local block_cache blocks;
+inline constexpr std::size_t cached_blocks_most = 4096;
+
+control_block* take_fresh_block();
+void give_surplus_back(std::size_t keep) noexcept;
+
+// A block with word == unused; its cold block holds nothing. Throws stack_error when there is no address space.
+inline control_block* take_block() {
+  control_block* block = blocks.free;
+  if (block == nullptr) [[unlikely]]
+    return take_fresh_block();
+  blocks.free = reinterpret_cast<control_block*>(block->resumer_sp);
+  --blocks.free_count;
+  block->resumer_sp = 0;
+  return block;
+}
+
 // Back to the calling thread's cache; its id becomes 0, so references to it are stale from now on.
-void return_block(control_block* block) noexcept;
+inline void return_block(control_block* block) noexcept {
+  __atomic_store_n(&block->id, 0, __ATOMIC_RELAXED);
+  block->word = context::unused;
+  block->home = nullptr;
+  block->flags = 0;
+  block->resumer_sp = reinterpret_cast<std::uintptr_t>(blocks.free);
+  blocks.free = block;
+  if (++blocks.free_count > cached_blocks_most) [[unlikely]]
+    give_surplus_back(cached_blocks_most / 2);
+}
+
 // The calling thread ends.
 void release_block_cache() noexcept;
 

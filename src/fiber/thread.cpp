@@ -103,7 +103,9 @@ struct thread_end {
 };
 thread_local thread_end at_thread_end;
 
-[[gnu::noinline]] void meet_thread(thread_words& thread) {
+}  // namespace
+
+void meet_thread(thread_words& thread) {
   control_block* root = take_block();
   thread.exceptions = reinterpret_cast<context::exception_words*>(abi::__cxa_get_globals());
   thread.errno_pointer = &errno;
@@ -132,34 +134,9 @@ thread_local thread_end at_thread_end;
   threads().living.push_back(&thread);
 }
 
-}  // namespace
-
-thread_words& this_thread() {
-  thread_words& thread = *context::this_thread_words();
-  if (thread.root == nullptr) [[unlikely]]
-    meet_thread(thread);
-  return thread;
-}
-
-void count_started(thread_words& thread) noexcept {
-  if (++thread.started == context::prefetch_from_fibers) {
-    __atomic_fetch_or(&thread.attention, context::prefetches, __ATOMIC_RELAXED);
-  }
-}
-
-void count_ended(thread_words& thread) noexcept {
-  RAMIE_CHECK(thread.started > 0);
-  if (--thread.started == context::prefetch_from_fibers - 1) {
-    __atomic_fetch_and(&thread.attention, ~std::uintptr_t{context::prefetches}, __ATOMIC_RELAXED);
-  }
-}
-
-std::uint64_t next_id(thread_words& thread) noexcept {
-  if (thread.next_id == thread.end_id) {
-    thread.next_id = ids.fetch_add(id_run, std::memory_order_relaxed);
-    thread.end_id = thread.next_id + id_run;
-  }
-  return thread.next_id++;
+void take_ids(thread_words& thread) noexcept {
+  thread.next_id = ids.fetch_add(id_run, std::memory_order_relaxed);
+  thread.end_id = thread.next_id + id_run;
 }
 
 void send_home(control_block* fiber) noexcept {

@@ -1,6 +1,7 @@
 // A thread that runs fibers: its root, and what happens to its fibers when it ends.
 #pragma once
 
+#include "base/check.hpp"
 #include "fiber/slab.hpp"
 
 namespace ramie::inline v0::control {
@@ -9,14 +10,34 @@ using context::thread_words;
 
 // The calling thread's words; at first use gives it a root block, an alternate signal stack for overflow reports, and
 // an end: when the thread exits its fibers are unwound, newest first.
-thread_words& this_thread();
+void meet_thread(thread_words& thread);
+inline thread_words& this_thread() {
+  thread_words& thread = *context::this_thread_words();
+  if (thread.root == nullptr) [[unlikely]]
+    meet_thread(thread);
+  return thread;
+}
 
 // Counts a fiber that starts or has ended here; switches looking ahead on and off.
-void count_started(thread_words& thread) noexcept;
-void count_ended(thread_words& thread) noexcept;
+inline void count_started(thread_words& thread) noexcept {
+  if (++thread.started == context::prefetch_from_fibers) {
+    __atomic_fetch_or(&thread.attention, context::prefetches, __ATOMIC_RELAXED);
+  }
+}
+inline void count_ended(thread_words& thread) noexcept {
+  RAMIE_CHECK(thread.started > 0);
+  if (--thread.started == context::prefetch_from_fibers - 1) {
+    __atomic_fetch_and(&thread.attention, ~std::uintptr_t{context::prefetches}, __ATOMIC_RELAXED);
+  }
+}
 
 // A new id, unique in the process, growing within a thread.
-std::uint64_t next_id(thread_words& thread) noexcept;
+void take_ids(thread_words& thread) noexcept;
+inline std::uint64_t next_id(thread_words& thread) noexcept {
+  if (thread.next_id == thread.end_id) [[unlikely]]
+    take_ids(thread);
+  return thread.next_id++;
+}
 
 // The handle of a started fiber died on another thread than its home: the home will see to it at its next switch, or
 // has ended, and with it the fiber.

@@ -21,8 +21,7 @@ namespace {
 
 constexpr std::size_t first_arena_bytes = std::size_t{64} << 20;
 constexpr std::size_t largest_arena_bytes = std::size_t{64} << 30;
-constexpr std::size_t batch_slots = 32;         // exchanged with the shared lists at a time
-constexpr std::size_t cached_slots_most = 256;  // per class and thread; more go to the shared list
+constexpr std::size_t batch_slots = 32;  // exchanged with the shared lists at a time
 constexpr int guard_kinds = 7;
 
 // Every arena ever made, for slot_at(): append only, so a signal handler reads it without a lock. Arenas double up to
@@ -50,28 +49,12 @@ struct shared_state {
   }
 };
 
-// What the automatic guard stands for, once probed. Written under the lock.
-std::atomic<ramie::guard> automatic_kind{ramie::guard::automatic};
-
 // Never destroyed: fibers may run in exit handlers.
 shared_state& shared() {
   static auto* const one = new shared_state;
   return *one;
 }
 
-struct cached_list {
-  slot* top = nullptr;
-  std::uint32_t count = 0;
-};
-struct thread_cache {
-  cached_list lists[class_count];          // slots with the automatic guard only
-  std::atomic<std::uint64_t> acquired{0};  // written by this thread, read by count_stacks()
-  std::atomic<std::int64_t> in_use{0};
-  thread_cache* next = nullptr;  // registered, for counts
-  bool registered = false;
-};
-// Plain data without a destructor: it can be used at any time of a thread's end.
-constinit thread_local thread_cache cache;
 thread_cache* registered_caches = nullptr;  // under the lock
 
 ramie::guard resolve_automatic() {
@@ -114,13 +97,14 @@ void fill(shared_state& state, shelf& from, size_class shape, ramie::guard kind,
 
 // The guard that a request means; falls back along the ladder when the best one fails in use.
 ramie::guard prepare_shelf(shared_state& state, const request& wanted, std::size_t count) {
+  const size_class shape = class_of(wanted.class_index, os::page_bytes());
   for (;;) {
     ramie::guard kind = wanted.guard == ramie::guard::automatic ? resolve_automatic() : wanted.guard;
     if (kind != ramie::guard::none && !guard_ladder::instance().works(kind)) {
       throw no_guard(name_of(kind), guard_ladder::instance().reason(kind));
     }
     try {
-      fill(state, state.shelf_of(wanted.shape.index, kind), wanted.shape, kind, count);
+      fill(state, state.shelf_of(wanted.class_index, kind), shape, kind, count);
       return kind;
     } catch (const stack_error& failure) {
       // A rung that the kernel stops serving (memory locked since, a descriptor closed) is left for the next one,
@@ -152,34 +136,7 @@ void register_cache() {
   registered_caches = &cache;
 }
 
-// Only this thread writes its counters, so no read-modify-write is needed.
-template <class T>
-void count_up(std::atomic<T>& counter, T by) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
-
-[[gnu::noinline]] slot* acquire_shared(const request& wanted) {
-  shared_state& state = shared();
-  std::lock_guard held(state.lock);
-  register_cache();
-  ramie::guard kind = prepare_shelf(state, wanted, batch_slots);
-  shelf& from = state.shelf_of(wanted.shape.index, kind);
-  slot* taken = take_from(from.free);
-  if (wanted.guard == ramie::guard::automatic) {
-    // A batch for the cache, in the order of addresses, so that fibers made in a row lie in a row.
-    cached_list& mine = cache.lists[wanted.shape.index];
-    slot** tail = &mine.top;
-    while (*tail != nullptr) tail = &(*tail)->next;
-    for (std::size_t i = 1; i < batch_slots && from.free != nullptr; ++i) {
-      *tail = take_from(from.free);
-      tail = &(*tail)->next;
-      ++mine.count;
-    }
-  }
-  return taken;
-}
-
-[[gnu::noinline]] void release_shared(slot* first, std::size_t count) noexcept {
+void give_to_shelves(slot* first, std::size_t count) noexcept {
   shared_state& state = shared();
   std::lock_guard held(state.lock);
   while (count-- > 0) {
@@ -193,49 +150,53 @@ void count_up(std::atomic<T>& counter, T by) noexcept {
 
 }  // namespace
 
+constinit thread_local thread_cache cache;
+std::atomic<ramie::guard> automatic_kind{ramie::guard::automatic};
+
 request make_request(std::size_t stack_bytes, ramie::guard guard) {
   if (stack_bytes > most_bytes) throw bad_size(stack_bytes);
-  return {class_for(stack_bytes, os::page_bytes()), guard};
+  return {static_cast<std::uint8_t>(class_for(stack_bytes, os::page_bytes()).index), guard};
 }
 
-slot* acquire(const request& wanted, void* owner) {
-  cached_list& mine = cache.lists[wanted.shape.index];
-  slot* taken = nullptr;
-  if (mine.top != nullptr && wanted.guard == ramie::guard::automatic) [[likely]] {
-    taken = take_from(mine.top);
-    --mine.count;
-  } else {
-    taken = acquire_shared(wanted);
+slot* acquire_shared(const request& wanted) {
+  shared_state& state = shared();
+  std::lock_guard held(state.lock);
+  register_cache();
+  ramie::guard kind = prepare_shelf(state, wanted, batch_slots);
+  shelf& from = state.shelf_of(wanted.class_index, kind);
+  slot* taken = take_from(from.free);
+  if (wanted.guard == ramie::guard::automatic) {
+    // A batch for the cache, in the order of addresses, so that fibers made in a row lie in a row.
+    cached_list& mine = cache.lists[wanted.class_index];
+    slot** tail = &mine.top;
+    while (*tail != nullptr) tail = &(*tail)->next;
+    for (std::size_t i = 1; i < batch_slots && from.free != nullptr; ++i) {
+      *tail = take_from(from.free);
+      tail = &(*tail)->next;
+      ++mine.count;
+    }
   }
-  taken->owner = owner;
-  count_up(cache.acquired, std::uint64_t{1});
-  count_up(cache.in_use, std::int64_t{1});
   return taken;
 }
 
-void release(slot* used) noexcept {
-  used->owner = nullptr;
-  count_up(cache.in_use, std::int64_t{-1});
+void release_shared(slot* used) noexcept {
+  used->next = nullptr;
+  give_to_shelves(used, 1);
   cached_list& mine = cache.lists[used->class_index];
-  // Which kind automatic stands for changes at most when a rung fails: then the old kind's slots go to their shelf.
-  if (used->guard != automatic_kind.load(std::memory_order_relaxed)) return release_shared(used, 1);
-  used->next = mine.top;
-  mine.top = used;
-  if (++mine.count <= cached_slots_most) [[likely]]
-    return;
-  // Half goes back, the half that was not used lately.
+  if (mine.count < cached_slots_most) return;
+  // The cache is full: half of it goes back, the half that was not used lately.
   slot* keep = mine.top;
   for (std::size_t i = 1; i < cached_slots_most / 2; ++i) keep = keep->next;
   const std::size_t surplus = mine.count - cached_slots_most / 2;
   mine.count = cached_slots_most / 2;
   slot* first = keep->next;
   keep->next = nullptr;
-  release_shared(first, surplus);
+  give_to_shelves(first, surplus);
 }
 
 void release_thread_cache() noexcept {
   for (cached_list& list : cache.lists) {
-    if (list.top != nullptr) release_shared(list.top, list.count);
+    if (list.top != nullptr) give_to_shelves(list.top, list.count);
     list = {};
   }
   if (!cache.registered) return;
@@ -268,7 +229,7 @@ std::size_t most_used_bytes(const slot& of) noexcept {
 }
 
 std::size_t guard_bytes_of(const slot& of) noexcept {
-  return of.guard == ramie::guard::none ? 0 : class_for(of.usable_bytes, os::page_bytes()).guard_bytes;
+  return of.guard == ramie::guard::none ? 0 : class_of(of.class_index, os::page_bytes()).guard_bytes;
 }
 
 void before_fork() noexcept { shared().lock.lock(); }

@@ -5,20 +5,39 @@
 
 namespace ramie::stack {
 
+namespace {
+
+constexpr std::size_t wide_guard_from = std::size_t{256} << 10;
+constexpr std::size_t wide_guard = std::size_t{64} << 10;
+
+std::size_t guard_bytes_for(std::size_t usable, std::size_t page_bytes) noexcept {
+  return usable >= wide_guard_from ? std::max(wide_guard, page_bytes) : page_bytes;
+}
+
+}  // namespace
+
+size_class class_of(int index, std::size_t page_bytes) noexcept {
+  std::size_t pages = static_cast<std::size_t>(index);
+  if (pages > dense_pages) {
+    // Quarters of the doubling above 2^exponent pages; see class_for().
+    const std::size_t steps = (pages - dense_pages - 1) % 4 + 1;
+    const std::size_t exponent = (pages - dense_pages - 1) / 4 + 4;
+    pages = (std::size_t{1} << exponent) + steps * (std::size_t{1} << (exponent - 2));
+  }
+  const std::size_t stride = pages * page_bytes;
+  return {index, stride, guard_bytes_for(stride - page_bytes, page_bytes)};
+}
+
 size_class class_for(std::size_t usable, std::size_t page_bytes) noexcept {
   if (usable == 0) usable = default_bytes;
   usable = std::max(usable, least_bytes);
-  const std::size_t wide_guard = std::size_t{64} << 10;
-  const std::size_t guard = usable >= (std::size_t{256} << 10) ? std::max(wide_guard, page_bytes) : page_bytes;
+  const std::size_t guard = guard_bytes_for(usable, page_bytes);
   const std::size_t pages = (usable + guard + page_bytes - 1) / page_bytes;
-  if (pages <= dense_pages) return {static_cast<int>(pages), pages * page_bytes, guard};
-
-  // Quarters of the doubling that `pages` lies in: 2^k < pages <= 2^(k+1), steps of 2^k / 4.
-  const int exponent = static_cast<int>(std::bit_width(pages - 1)) - 1;
-  const std::size_t base = std::size_t{1} << exponent, step = std::max<std::size_t>(base / 4, 1);
-  const std::size_t steps = (pages - base + step - 1) / step;  // 1 to 4
-  const int index = static_cast<int>(dense_pages) + (exponent - 4) * 4 + static_cast<int>(steps);
-  return {index, (base + steps * step) * page_bytes, guard};
+  if (pages <= dense_pages) return class_of(static_cast<int>(pages), page_bytes);
+  const int exponent = static_cast<int>(std::bit_width(pages - 1)) - 1;  // 2^exponent < pages <= 2^(exponent + 1)
+  const std::size_t base = std::size_t{1} << exponent, quarter = base / 4;
+  const int steps = static_cast<int>((pages - base + quarter - 1) / quarter);  // 1 to 4
+  return class_of(static_cast<int>(dense_pages) + (exponent - 4) * 4 + steps, page_bytes);
 }
 
 }  // namespace ramie::stack

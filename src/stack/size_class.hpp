@@ -26,5 +26,7 @@ struct size_class {
 // The class for stacks of at least `usable` bytes; 0 means the default. `usable` must be within [1, most_bytes].
 // Guards are a page, and 64 KiB from 256 KiB on: there they cost nothing and catch larger frames.
 size_class class_for(std::size_t usable, std::size_t page_bytes) noexcept;
+// The class of an index that class_for() gave.
+size_class class_of(int index, std::size_t page_bytes) noexcept;
 
 }  // namespace ramie::stack
