@@ -25,7 +25,10 @@ void take_line(bench_report& report, progress_bar& bar, const std::string& line)
       report.results.push_back(std::move(row));
     }
   } else if (kind == "note") {
-    report.notes.push_back(line.substr(std::min(line.size(), std::size_t{5})));
+    std::string sentence = line.substr(std::min(line.size(), std::size_t{5}));
+    if (std::find(report.notes.begin(), report.notes.end(), sentence) == report.notes.end()) {
+      report.notes.push_back(std::move(sentence));
+    }
   } else if (kind == "progress") {
     double done = 0;
     std::string what;

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
@@ -150,13 +151,14 @@ int bench_fibers(const bench_options& options, bench_report& report) {
       options.peers_file.empty() ? std::vector<bench_result>{} : read_results(options.peers_file);
   const machine_facts facts = read_machine();
   const fibers_plan plan = plan_fibers(options, facts.available_bytes, report.notes);
-  if (!options.json) {
-    print_conditions(facts);
-    std::fflush(stdout);
-  }
   {
     const std::vector<step> steps = steps_of(plan);
-    progress_bar bar(static_cast<int>(steps.size()) + 4 * (plan.cold_runs + 1));
+    progress_bar bar(1 + static_cast<int>(steps.size()) + 4 * (plan.cold_runs + 1));
+    // In a child too: what probing opens is not for the others to inherit.
+    run_in_child(report, bar, [&](child_output&) {
+      if (!options.json) print_conditions(facts);
+      std::fflush(stdout);
+    });
     const clock::time_point start = clock::now();
     bool late = false;
     for (const step& one : steps) {
@@ -177,7 +179,7 @@ int bench_fibers(const bench_options& options, bench_report& report) {
     write_fibers_plot(options.plot_file, report, peers);
     if (!options.json) fmt::print("\nplot: {}\n", options.plot_file);
   }
-  return 0;
+  return has_our_results(report) ? 0 : 1;
 }
 
 }  // namespace ramie::app

@@ -50,6 +50,8 @@ void measure_cold_create(child_output& out, std::uint64_t count, std::size_t sta
 void measure_guard_and_touch(child_output& out, std::uint64_t count, std::size_t slot_bytes,
                              const std::string& library);
 
+// Whether any fiber of ours was measured: not when no stack could be guarded.
+[[nodiscard]] bool has_our_results(const bench_report& report);
 void print_conditions(const machine_facts& facts);
 void print_fibers_tables(const bench_report& report);
 void write_fibers_plot(const std::string& file, const bench_report& report, const std::vector<bench_result>& peers);

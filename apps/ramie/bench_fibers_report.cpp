@@ -3,6 +3,7 @@
 #include "bench_fibers.hpp"
 #include "bench_plot.hpp"
 #include "bench_seed.hpp"
+#include "demo.hpp"
 
 #include <ramie/stack.hpp>
 
@@ -10,23 +11,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <utility>
 
 namespace ramie::app {
 namespace {
-
-// 1048576 -> "1,048,576"
-std::string grouped(std::uint64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string out;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
-}
 
 // A figure, or a dash where none was measured.
 std::string figure(double value, int digits) { return value < 0 ? "-" : fmt::format("{:.{}f}", value, digits); }
@@ -120,6 +111,10 @@ void print_live(const bench_report& report) {
 
 void print_ending(const bench_report& report) {
   for (const std::string& note : report.notes) fmt::print("\nnote: {}\n", note);
+  if (!has_our_results(report)) {
+    fmt::print("\nNothing could be measured.\n");
+    return;
+  }
   std::uint64_t most = 0;
   for (const std::uint64_t n : sizes_of(report, {"live_guarded"})) most = std::max(most, n);
   fmt::print(
@@ -154,6 +149,12 @@ curve curve_of(const std::vector<bench_result>& rows, const char* name, const st
 
 }  // namespace
 
+bool has_our_results(const bench_report& report) {
+  return std::any_of(report.results.begin(), report.results.end(), [](const bench_result& row) {
+    return row.library == default_library || row.library == dense_library;
+  });
+}
+
 void print_conditions(const machine_facts& facts) {
   const bool limited = facts.address_space_bytes != ~std::uint64_t{0};
   fmt::print("machine  {}, {} cores, Linux {}\n", facts.cpu, facts.cores, facts.kernel);
@@ -167,6 +168,9 @@ void print_conditions(const machine_facts& facts) {
   const std::size_t count = try_guards(trials);
   const guard chosen = count_stacks().guard;
   fmt::print("guard    {}{}\n", name_of(chosen), count > 0 && trials[0].guard == chosen ? ", the best there is" : "");
+  if (const char* asked = std::getenv("RAMIE_GUARD"); asked != nullptr && std::string(asked) != name_of(chosen)) {
+    fmt::print("         RAMIE_GUARD asks for '{}', which does not work here\n", asked);
+  }
   for (std::size_t i = 0; i < count && trials[i].guard != chosen; ++i) {
     fmt::print("         not {}: {}\n", name_of(trials[i].guard),
                trials[i].works ? "it works; RAMIE_GUARD asked for another" : trials[i].reason);
@@ -174,10 +178,12 @@ void print_conditions(const machine_facts& facts) {
 }
 
 void print_fibers_tables(const bench_report& report) {
-  print_switches(report);
-  print_transfers(report);
-  print_creation(report);
-  print_live(report);
+  if (has_our_results(report)) {
+    print_switches(report);
+    print_transfers(report);
+    print_creation(report);
+    print_live(report);
+  }
   print_ending(report);
 }
 
