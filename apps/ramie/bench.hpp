@@ -48,6 +48,8 @@ struct bench_report {
 [[nodiscard]] bench_result summarize(std::string name, std::string library, std::uint64_t n, std::string unit,
                                      std::vector<double> samples);
 
+// One object on stdout.
+void print_json(const char* name, const bench_report& report);
 // A peer's file, or one of ours (`--json`): its results. Throws std::runtime_error that names the file.
 [[nodiscard]] std::vector<bench_result> read_results(const std::string& file);
 
