@@ -39,7 +39,7 @@ trace collect_parked(const resume_point& point, stack_bounds bounds, std::uint64
 #elif defined(__aarch64__)
   asm volatile("mov %2, x29; mov %1, sp; adr %0, ." : "=&r"(here.pc), "=&r"(here.sp), "=&r"(here.fp));
 #endif
-  if (bounds.low < here.sp) bounds.low = here.sp;
+  bounds.low = here.sp;
   stepper at(here, bounds);
   ending reason = ending::full;
   trace none;

@@ -1,9 +1,10 @@
 // The frames of a stack: one that was interrupted, one that is parked, and the one that asks.
 //
 // All of it is safe in signal handlers: no allocation, no lock, no system call (but stack_around), errno untouched. It
-// needs about 6 KiB of stack of its own, plus the trace (1 KiB). It reads only inside the bounds that it is given,
-// which must be readable: on a stack with a guard, the bytes above the guard. Cost: about 0.3 us for the first few
-// frames (each new place is searched in the tables), 50 ns for each frame of a recursion.
+// reads only inside the bounds that it is given, which must be readable: on a stack with a guard, the bytes above it.
+// Stack: 5 KiB, and 3 more while libraries are bound lazily; an alternate stack of 16 KiB holds the kernel's own frame
+// (3 KiB with AVX-512), a trace and a report. Cost: 2 us for the usual dozen of frames, 40 ns for each of a recursion
+// (524,000 in 20 ms).
 //
 // The walk follows the compiler's unwind tables and, through code that has none, the frame pointer. It is exact through
 // code with either; through code with neither it ends early or shows a wrong frame, and never reads what it must not.

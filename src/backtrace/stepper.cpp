@@ -9,7 +9,7 @@ namespace {
 constexpr std::uintptr_t word_bytes = sizeof(std::uintptr_t);
 
 std::span<const std::uint8_t> code_of(const rule& expression) noexcept {
-  return {expression.code, static_cast<std::size_t>(expression.value)};
+  return {expression.code, expression.code_bytes};
 }
 
 std::uintptr_t moved(std::uintptr_t address, std::int64_t offset) noexcept {

@@ -236,7 +236,7 @@ class row_builder {
           advance(operand);
           continue;
         case cfa_offset:
-          set(operand, {rule_kind::saved_at, factored(reader.unsigned_leb()), nullptr});
+          set(operand, rule::of(rule_kind::saved_at, factored(reader.unsigned_leb())));
           continue;
         case cfa_restore:
           if (!in_common_part) restore(operand);
@@ -307,31 +307,31 @@ class row_builder {
     const std::uint64_t number = reader.unsigned_leb();
     switch (code) {
       case cfa_offset_extended:
-        set(number, {rule_kind::saved_at, factored(reader.unsigned_leb()), nullptr});
+        set(number, rule::of(rule_kind::saved_at, factored(reader.unsigned_leb())));
         break;
       case cfa_offset_extended_sf:
-        set(number, {rule_kind::saved_at, reader.signed_leb() * common_.data_step, nullptr});
+        set(number, rule::of(rule_kind::saved_at, reader.signed_leb() * common_.data_step));
         break;
       case cfa_gnu_negative_offset_extended:
-        set(number, {rule_kind::saved_at, -factored(reader.unsigned_leb()), nullptr});
+        set(number, rule::of(rule_kind::saved_at, -factored(reader.unsigned_leb())));
         break;
       case cfa_val_offset:
-        set(number, {rule_kind::frame_plus, factored(reader.unsigned_leb()), nullptr});
+        set(number, rule::of(rule_kind::frame_plus, factored(reader.unsigned_leb())));
         break;
       case cfa_val_offset_sf:
-        set(number, {rule_kind::frame_plus, reader.signed_leb() * common_.data_step, nullptr});
+        set(number, rule::of(rule_kind::frame_plus, reader.signed_leb() * common_.data_step));
         break;
       case cfa_restore_extended:
         restore(number);
         break;
       case cfa_undefined:
-        set(number, {rule_kind::undefined, 0, nullptr});
+        set(number, rule::of(rule_kind::undefined, 0));
         break;
       case cfa_same_value:
         set(number, {});
         break;
       case cfa_register:
-        set(number, {rule_kind::in_register, static_cast<std::int64_t>(reader.unsigned_leb()), nullptr});
+        set(number, rule::of(rule_kind::in_register, static_cast<std::int64_t>(reader.unsigned_leb())));
         break;
       case cfa_expression:
         set(number, expression(rule_kind::saved_expression, reader));
@@ -371,7 +371,10 @@ class row_builder {
   void frame_offset(std::int64_t offset) noexcept { row_.frame_address.value = offset; }
   static rule expression(rule_kind kind, byte_reader& reader) noexcept {
     const std::uint64_t bytes = reader.unsigned_leb();
-    const rule how = {kind, static_cast<std::int64_t>(bytes), reader.at()};
+    rule how;
+    how.kind = kind;
+    how.code_bytes = static_cast<std::uint16_t>(bytes <= UINT16_MAX ? bytes : 0);
+    how.code = reader.at();
     reader.skip(bytes);
     return how;
   }

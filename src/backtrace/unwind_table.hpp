@@ -27,8 +27,18 @@ enum class rule_kind : std::uint8_t {
 
 struct rule {
   rule_kind kind = rule_kind::unchanged;
-  std::int64_t value = 0;              // an offset or a register; the expression's length
-  const std::uint8_t* code = nullptr;  // the expression
+  std::uint16_t code_bytes = 0;  // the expression's length
+  union {
+    std::int64_t value = 0;  // an offset or a register
+    const std::uint8_t* code;
+  };
+
+  [[nodiscard]] static rule of(rule_kind kind, std::int64_t value = 0) noexcept {
+    rule made;
+    made.kind = kind;
+    made.value = value;
+    return made;
+  }
 };
 
 // The rules that hold at one instruction. The frame address ("CFA") is the caller's stack pointer.

@@ -25,19 +25,18 @@ enum fiber_flag : std::uint32_t {
 };
 
 struct cold_block {
-  const closure_operations* operations;  // null: no function (any more)
+  const closure_operations* operations;  // of its function; kept after that is destroyed, for its type. Null: a root
   alignas(void*) std::byte closure[inline_closure_bytes];
   const char* name;
   const char* file;
-  std::uint32_t line;
   stack::request stack;  // what it asked for
-  std::uint8_t unused_byte;
+  bool has_function;     // not destroyed yet
   pending waiting;
   stack::slot* slot;
   std::exception_ptr error;  // to be thrown in it, or what escaped from it
   void* caught;              // its exceptions in flight while it is away: see baggage
   unsigned uncaught;
-  std::uint32_t unused_word;
+  std::uint32_t line;
   local_values* locals;
   std::uintptr_t held_resumer_sp;  // where its resumer really waits, while resumer_sp is 0 to make suspend() slow
   control_block* next;             // in a mail list

@@ -325,7 +325,7 @@ bool kill(control_block* fiber) {
   if (fiber->word == context::created) {
     cold_block& about = cold(fiber);
     fiber->word = context::ended;
-    std::exchange(about.operations, nullptr)->destroy(about.closure);
+    if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
     return true;
   }
   if (fiber == thread.current) unwind_self(thread);

@@ -16,8 +16,7 @@ namespace {
 
 void destroy_closure(control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
-  const closure_operations* operations = std::exchange(about.operations, nullptr);
-  if (operations != nullptr) operations->destroy(about.closure);
+  if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
 }
 
 void run_closure(cold_block& about) { about.operations->run(about.closure); }
@@ -62,6 +61,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.line = site.line;
   about.stack = wanted;
   about.operations = operations;
+  about.has_function = true;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       inherit_locals(thread.current, block);
@@ -76,7 +76,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
 }
 
 void discard_block(control_block* block) noexcept {
-  cold(block).operations = nullptr;
+  cold(block).has_function = false;
   drop_locals(block);
   return_block(block);
 }
@@ -189,9 +189,10 @@ fiber_title::fiber_title(const control_block* fiber) noexcept {
     std::snprintf(text, sizeof text, "the thread's own stack (#%llu)", static_cast<unsigned long long>(fiber->id));
     return;
   }
-  const char* slash = std::strrchr(about.file, '/');
-  std::snprintf(text, sizeof text, "fiber '%s' (#%llu, made at %s:%u)", about.name,
-                static_cast<unsigned long long>(fiber->id), slash == nullptr ? about.file : slash + 1, about.line);
+  char place[96];
+  describe_site(about, place, sizeof place);
+  std::snprintf(text, sizeof text, "fiber '%s' (#%llu, made at %s)", about.name,
+                static_cast<unsigned long long>(fiber->id), place);
 }
 
 }  // namespace ramie::inline v0::control

@@ -1,5 +1,6 @@
 #include "fiber/overflow.hpp"
 
+#include "backtrace/symbolizer.hpp"
 #include "fiber/life.hpp"
 #include "os/memory.hpp"
 #include "stack/pool.hpp"
@@ -69,6 +70,7 @@ void install_overflow_handler() {
     mine.sa_sigaction = &on_fault;
     mine.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&mine.sa_mask);
+    backtrace::find_symbolizer();  // now, because a handler must not search for it
     sigaction(SIGSEGV, &mine, &former_segv);
     sigaction(SIGBUS, &mine, &former_bus);
   });

@@ -1,32 +1,44 @@
 // What an overflow prints. Runs in a signal handler on the alternate stack: no allocation, no locks, one write.
+#include "backtrace/collect.hpp"
+#include "backtrace/report.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
-#include "os/memory.hpp"
 
 #include <unistd.h>
 
-#include <cstdio>
-
 namespace ramie::inline v0::control {
+namespace {
+
+// Code that runs on this stack has its stack pointer in it, or below it by one large frame.
+constexpr std::uintptr_t largest_frame_bytes = std::uintptr_t{1} << 20;
+
+bool runs_on(const stack::slot& slot, std::uintptr_t stack_pointer) noexcept {
+  return stack_pointer <= slot.high() && stack_pointer + largest_frame_bytes >= slot.low;
+}
+
+}  // namespace
 
 void report_overflow(const stack::slot& slot, std::uintptr_t address, std::uintptr_t stack_pointer,
-                     const void*) noexcept {
-  char text[1024];
-  const auto* fiber = static_cast<const control_block*>(slot.owner);
-  const unsigned long long usable_kib = slot.usable_bytes >> 10;
-  int length = 0;
-  if (stack_pointer >= slot.low - (std::uintptr_t{1} << 20) && stack_pointer <= slot.high()) {
-    length = std::snprintf(text, sizeof text,
-                           "ramie: stack overflow in %s: all %llu KiB of its stack are used (guard: %s).\n"
-                           "ramie: ask for more, .stack_bytes = %llu << 10, or find the recursion below.\n",
-                           fiber_title(fiber).text, usable_kib, name_of(slot.guard), usable_kib * 2);
-  } else {
-    length = std::snprintf(text, sizeof text,
-                           "ramie: a wild access to %#llx, the guard of %s's stack, from code that runs on another "
-                           "stack.\n",
-                           static_cast<unsigned long long>(address), fiber_title(fiber).text);
+                     const void* machine) noexcept {
+  const fiber_title title(static_cast<const control_block*>(slot.owner));
+  const std::uint64_t usable_kib = slot.usable_bytes >> 10;
+  backtrace::report report;
+  fixed_text& text = report.text();
+  if (!runs_on(slot, stack_pointer)) {
+    text.add("ramie: a wild access to ").add_hex(address).add(", the guard of the stack of ").add(title.text);
+    text.add(",\nramie: by code that runs on another stack.\n");
+    static_cast<void>(report.send(STDERR_FILENO));
+    return;
   }
-  if (length > 0) static_cast<void>(write(STDERR_FILENO, text, static_cast<std::size_t>(length)) != 0);
+  const auto& context = *static_cast<const ucontext_t*>(machine);
+  const backtrace::trace frames = backtrace::collect_interrupted(context, {slot.low, slot.high()});
+  text.add("ramie: stack overflow in ").add(title.text).add(":\n");
+  text.add("ramie: all ").add_count(usable_kib).add(" KiB of its stack are used, ").add_count(frames.total());
+  text.add(" frames deep (guard: ").add(name_of(slot.guard)).add(").\n");
+  text.add("ramie: Ask for more when that is what it needs, .stack_bytes = ").add_decimal(usable_kib * 2);
+  text.add(" << 10, or find the recursion:\n");
+  report.add_frames(frames, backtrace::names::by_program);
+  static_cast<void>(report.send(STDERR_FILENO));
 }
 
 }  // namespace ramie::inline v0::control

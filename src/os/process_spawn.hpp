@@ -4,9 +4,10 @@
 // nothing, take no lock, and leave errno as it was. The program starts by vfork, so that a process of any size, also
 // one that could not fork for want of memory, can start it. It gets its own end of a socket as standard input and
 // output, /dev/null as standard error, none of the caller's other descriptors, and an empty signal mask. (A socket
-// rather than two pipes: one descriptor, and writing to a program that has died raises no SIGPIPE.) It leads a process group of its
-// own, and dies with the thread that started it.
+// rather than two pipes: one descriptor, and writing to a program that has died raises no SIGPIPE.) It leads a process
+// group of its own, and dies with the thread that started it.
 //
+// Under ThreadSanitizer, which makes fork of vfork, a program that cannot be executed looks like one that says nothing.
 // Its end is a child's end: a SIGCHLD handler of the host may run, and a host that reaps every child by wait(-1) may
 // take the status first; neither does harm here.
 #pragma once

@@ -27,36 +27,32 @@ std::size_t rounded_up(std::size_t bytes, std::size_t unit) noexcept { return (b
 
 }  // namespace
 
-arena::arena(size_class shape, ramie::guard kind, std::size_t bytes) : shape_(shape), kind_(kind) {
-  bytes = std::max(bytes, shape.stride_bytes);
-  void* place = nullptr;
-  for (;;) {
-    place = os::reserve(bytes);
-    if (place != nullptr || bytes / 2 < shape.stride_bytes) break;
-    bytes /= 2;
+arena::arena(size_class shape, ramie::guard kind, std::size_t bytes)
+    : shape_(shape), kind_(kind), capacity_(std::max<std::size_t>(1, bytes / shape.stride_bytes)) {
+  void* place = os::reserve(total_bytes());
+  while (place == nullptr && capacity_ > 1) {
+    capacity_ /= 2;
+    place = os::reserve(total_bytes());
   }
-  if (place == nullptr) throw explain_refusal(errno, "mmap", bytes);
+  if (place == nullptr) throw explain_refusal(errno, "mmap", total_bytes());
   base_ = reinterpret_cast<std::uintptr_t>(place);
-  capacity_ = bytes / shape.stride_bytes;
-  // A whole reservation is one mapping, so all of it is advised before any of it is opened.
-  os::never_huge(place, bytes);
-  os::unlock(place, bytes);  // mlockall(MCL_FUTURE) would populate each step and forbid guards
-
-  const std::size_t record_bytes = rounded_up(capacity_ * sizeof(slot), os::page_bytes());
-  void* table = os::reserve(record_bytes);
-  int error = table == nullptr ? errno : os::open(table, record_bytes);
-  if (error == 0) error = guard_ladder::instance().adopt(kind, place, bytes);
+  // A whole reservation is one mapping, so all of it is advised before any of it is opened; the records too, or they
+  // would stay a mapping of their own when the arena is full.
+  os::never_huge(place, total_bytes());
+  os::unlock(place, total_bytes());  // mlockall(MCL_FUTURE) would populate each step and forbid guards
+  int error = guard_ladder::instance().adopt(kind, place, total_bytes());
+  records_ = reinterpret_cast<slot*>(base_ + capacity_ * shape.stride_bytes);
+  if (error == 0) error = os::open(records_, total_bytes() - capacity_ * shape.stride_bytes);
   if (error != 0) {
-    if (table != nullptr) os::give_back(table, record_bytes);
-    os::give_back(place, bytes);
-    throw explain_refusal(error, "reserving stacks", bytes);
+    os::give_back(place, total_bytes());
+    throw explain_refusal(error, "reserving stacks", total_bytes());
   }
-  records_ = static_cast<slot*>(table);
 }
 
-arena::~arena() {
-  os::give_back(reinterpret_cast<void*>(base_), capacity_ * shape_.stride_bytes);
-  os::give_back(records_, rounded_up(capacity_ * sizeof(slot), os::page_bytes()));
+arena::~arena() { os::give_back(reinterpret_cast<void*>(base_), total_bytes()); }
+
+std::size_t arena::total_bytes() const noexcept {
+  return capacity_ * shape_.stride_bytes + rounded_up(capacity_ * sizeof(slot), os::page_bytes());
 }
 
 std::size_t arena::step_slots() const noexcept {
@@ -99,22 +95,33 @@ std::size_t arena::open_more(slot*& list, std::size_t wanted) {
   return count;
 }
 
-void arena::guard_range(std::size_t first, std::size_t count) {
+int arena::try_guard_range(std::size_t first, std::size_t count) const noexcept {
   constexpr std::size_t most = 512;
   std::uintptr_t addresses[most];
   for (std::size_t done = 0; done < count;) {
     const std::size_t part = std::min(most, count - done);
     for (std::size_t i = 0; i < part; ++i) addresses[i] = guard_address(first + done + i);
     const int error = guard_ladder::instance().install(kind_, addresses, part, shape_.guard_bytes);
-    if (error != 0) {
-      // Nothing of this step is handed out: it is closed again, guards and all.
-      os::close(reinterpret_cast<void*>(guard_address(first)), count * shape_.stride_bytes);
-      if (kind_ == ramie::guard::mprotect) mapping_budget::instance().return_guards(count);
-      if (!guard_ladder::instance().still_in_force(kind_)) throw guard_lost(name_of(kind_));
-      throw explain_refusal(error, "guarding stacks", shape_.guard_bytes);
-    }
+    if (error != 0) return error;
     done += part;
   }
+  return 0;
+}
+
+void arena::guard_range(std::size_t first, std::size_t count) {
+  int error = try_guard_range(first, count);
+  if (error == EINVAL || error == EEXIST) {
+    // mlockall() came after the reservation: locked pages carry no markers and are populated when opened.
+    os::unlock(reinterpret_cast<void*>(base_), total_bytes());
+    os::drop(reinterpret_cast<void*>(guard_address(first)), count * shape_.stride_bytes);
+    error = try_guard_range(first, count);
+  }
+  if (error == 0) return;
+  // Nothing of this step is handed out: it is closed again, guards and all.
+  os::close(reinterpret_cast<void*>(guard_address(first)), count * shape_.stride_bytes);
+  if (kind_ == ramie::guard::mprotect) mapping_budget::instance().return_guards(count);
+  if (!guard_ladder::instance().still_in_force(kind_)) throw guard_lost(name_of(kind_));
+  throw explain_refusal(error, "guarding stacks", shape_.guard_bytes);
 }
 
 slot* arena::slot_at(std::uintptr_t address) const noexcept {
@@ -125,7 +132,7 @@ slot* arena::slot_at(std::uintptr_t address) const noexcept {
 
 int arena::renew_in_child() noexcept {
   auto& ladder = guard_ladder::instance();
-  int error = ladder.adopt(kind_, reinterpret_cast<void*>(base_), capacity_ * shape_.stride_bytes);
+  int error = ladder.adopt(kind_, reinterpret_cast<void*>(base_), total_bytes());
   const bool inherited = kind_ != ramie::guard::wp && kind_ != ramie::guard::wp_populated;
   for (std::size_t index = 0; index < opened_ && error == 0 && !inherited; ++index) {
     const std::uintptr_t address = guard_address(index);

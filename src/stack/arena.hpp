@@ -1,10 +1,10 @@
 // A reservation of address space cut into slots of one class, all guarded by one rung.
 //
-//   base                                frontier                         end
-//    | guard | stack | guard | stack |   ...  (PROT_NONE, nothing taken)  |
+//   base                                frontier                                        end
+//    | guard | stack | guard | stack |   ...  (PROT_NONE, nothing taken)  | slots' records |
 //
 // Slots below the frontier are open and their guards were probed. Opening goes in steps of at least 2 MiB, so an arena
-// is two mappings whatever it holds (a mapping per stack is what this room exists to avoid).
+// is three mappings whatever it holds, and one when it is full (a mapping per stack is what this room exists to avoid).
 // The pool's lock guards everything here, except slot_at(), which any thread may call, also from a signal handler.
 #pragma once
 
@@ -46,7 +46,9 @@ class arena {
   int renew_in_child() noexcept;
 
  private:
-  std::size_t step_slots() const noexcept;
+  [[nodiscard]] std::size_t step_slots() const noexcept;
+  [[nodiscard]] std::size_t total_bytes() const noexcept;
+  [[nodiscard]] int try_guard_range(std::size_t first, std::size_t count) const noexcept;
   void guard_range(std::size_t first, std::size_t count);
 
   size_class shape_;

@@ -199,11 +199,6 @@ int guard_ladder::install(ramie::guard kind, const std::uintptr_t* addresses, st
   int error = 0;
   if (kind == ramie::guard::region) {
     error = os::install_guards(addresses, count, bytes);
-    if (error == EINVAL) {
-      // Locked memory (mlockall) cannot carry markers; these ranges are ours to unlock.
-      for (std::size_t i = 0; i < count; ++i) os::unlock(reinterpret_cast<void*>(addresses[i]), bytes);
-      error = os::install_guards(addresses, count, bytes);
-    }
   } else if (kind == ramie::guard::mprotect) {
     for (std::size_t i = 0; i < count && error == 0; ++i) {
       error = os::close(reinterpret_cast<void*>(addresses[i]), bytes);

@@ -88,7 +88,7 @@ arena& add_arena(shared_state& state, shelf& to, size_class shape, ramie::guard 
 // At least one free slot on the shelf afterwards, or stack_error. Called with the lock held.
 void fill(shared_state& state, shelf& from, size_class shape, ramie::guard kind, std::size_t wanted) {
   if (from.free != nullptr) return;
-  if (!guard_ladder::instance().still_in_force(kind)) throw guard_lost(name_of(kind));
+  if (!from.arenas.empty() && !guard_ladder::instance().still_in_force(kind)) throw guard_lost(name_of(kind));
   arena* last = from.arenas.empty() ? nullptr : from.arenas.back().get();
   if (last == nullptr || last->opened() == last->capacity()) last = &add_arena(state, from, shape, kind);
   state.opened += last->open_more(from.free, wanted);

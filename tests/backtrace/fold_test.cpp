@@ -37,10 +37,14 @@ std::string folded(const trace& frames) {
         text += static_cast<char>(line.at.function >> 8);
         break;
       case folded_line::kind::repeated:
-        text += "(" + std::to_string(line.number) + " of " + std::to_string(line.functions) + ")";
+        text.append("(")
+            .append(std::to_string(line.number))
+            .append(" of ")
+            .append(std::to_string(line.functions))
+            .append(")");
         break;
       case folded_line::kind::left_out:
-        text += "[" + std::to_string(line.number) + "]";
+        text.append("[").append(std::to_string(line.number)).append("]");
         break;
     }
   }

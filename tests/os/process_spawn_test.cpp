@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -97,6 +98,10 @@ TEST_F(process_spawn, kills_a_program_that_hangs_and_what_it_has_started) {
 }
 
 TEST_F(process_spawn, says_why_a_program_was_not_started) {
+#if defined(__SANITIZE_THREAD__)
+  std::puts("skipped: errors of execve: ThreadSanitizer makes fork of vfork");
+  GTEST_SKIP();
+#endif
   const char* const arguments[] = {"/nonexistent/program", nullptr};
   const char* const environment[] = {nullptr};
   EXPECT_EQ(ask_program(arguments, environment, "x", memory_, generous_ns).error, ENOENT);
