@@ -1,6 +1,6 @@
 #include "bench_plot.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
