@@ -19,5 +19,7 @@ action add_bench(CLI::App& root);
 action add_demo(CLI::App& root);
 action add_symbolize(CLI::App& root);
 action add_version(CLI::App& root);
+action add_bench_cow(CLI::App& root);
+action add_doctor(CLI::App& root);
 
 }  // namespace ramie::app
