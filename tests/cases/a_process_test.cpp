@@ -160,9 +160,7 @@ TEST_F(process_test, exit_inside_a_fiber_ends_the_process_and_its_handlers_may_u
             7);
 }
 
-// Disabled: exit() runs the handle's destructor while its fiber waits for exit() to return, which is reported as the
-// death of a running fiber's handle. A handle on a stack is not touched by exit(); see the test above.
-TEST_F(process_test, DISABLED_exit_inside_a_fiber_with_a_static_handle_ends_the_process) {
+TEST_F(process_test, exit_inside_a_fiber_with_a_static_handle_ends_the_process) {
   EXPECT_EQ(status_of_child([] {
               static fiber f;
               f = fiber([] { std::exit(5); });

@@ -288,9 +288,7 @@ TEST_F(stack_test, a_first_resume_that_finds_no_stack_leaves_the_fiber_to_be_res
   EXPECT_TRUE(ran);
 }
 
-// Disabled: the unwinder and the loader's lazy binding need more than the 4 KiB that the smallest class has, so such a
-// fiber can suspend and end, but an exception or a kill in it is a (reported) overflow. 8 KiB are enough here.
-TEST_F(stack_test, DISABLED_the_smallest_stack_can_be_unwound_and_thrown_from) {
+TEST_F(stack_test, the_smallest_stack_can_be_unwound_and_thrown_from) {
   for (int i = 0; i < 2; ++i) {
     fiber f([] { this_fiber::suspend(); }, {.stack_bytes = 1});
     f.resume();
