@@ -135,7 +135,8 @@ TEST_F(guard_test, large_stacks_have_a_guard_that_catches_large_frames) {
   fiber f([] { this_fiber::suspend(); }, {.stack_bytes = 1 << 20});
   f.resume();
   EXPECT_EQ(f.stack().guard_bytes, std::size_t{64} << 10);
-  for (std::size_t back = 1; back <= f.stack().guard_bytes; back += 4096) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  for (std::size_t back = 1; back <= f.stack().guard_bytes; back += page) {
     ASSERT_TRUE(is_guarded(f.stack().low - back)) << back;
   }
 }
