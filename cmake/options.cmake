@@ -10,6 +10,7 @@ option(RAMIE_WERROR "Warnings are errors" OFF)
 option(BUILD_SHARED_LIBS "Build shared libraries" OFF)
 set(RAMIE_SWITCH "native" CACHE STRING "How stacks are changed: native (assembly) or ucontext (portable twin)")
 set_property(CACHE RAMIE_SWITCH PROPERTY STRINGS native ucontext)
+option(RAMIE_STACK_CLASH_PROTECTION "Code that links ramie touches its frames page by page, so that none jumps a guard" ON)
 set(RAMIE_SANITIZE "" CACHE STRING "Sanitizers for everything built here, as -fsanitize= takes them")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -30,6 +31,17 @@ if(RAMIE_SWITCH STREQUAL "ucontext")
   set(RAMIE_PUBLIC_DEFINITIONS RAMIE_SWITCH_UCONTEXT=1)
 endif()
 
+# A frame larger than the guard could be entered beyond it. With this flag the compiler touches each page of a large
+# frame on the way down; frames below a page are compiled as before. Whoever links ramie::fiber gets it.
+add_library(ramie_stack_clash_protection INTERFACE)
+add_library(ramie::stack_clash_protection ALIAS ramie_stack_clash_protection)
+set_target_properties(ramie_stack_clash_protection PROPERTIES EXPORT_NAME stack_clash_protection)
+if(RAMIE_STACK_CLASH_PROTECTION AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  target_compile_options(ramie_stack_clash_protection
+                         INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang>:-fstack-clash-protection>
+                                   $<$<COMPILE_LANG_AND_ID:C,GNU,Clang>:-fstack-clash-protection>)
+endif()
+
 # Flags for our own files only, never exported.
 add_library(ramie_flags INTERFACE)
 target_compile_options(ramie_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
@@ -39,6 +51,7 @@ target_compile_options(ramie_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-W
 target_compile_definitions(ramie_flags INTERFACE _GNU_SOURCE ${RAMIE_PUBLIC_DEFINITIONS})
 # GCC 12 sees overlaps in std::string where there are none (GCC bug 105651).
 target_compile_options(ramie_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+target_link_libraries(ramie_flags INTERFACE ramie_stack_clash_protection)
 if(RAMIE_WERROR)
   target_compile_options(ramie_flags INTERFACE -Werror)
 endif()

@@ -15,7 +15,11 @@ namespace ramie::app {
 using action = std::function<int()>;
 
 // Adds the subcommand to `root` and returns what runs when it was chosen.
+action add_bench(CLI::App& root);
+action add_demo(CLI::App& root);
 action add_symbolize(CLI::App& root);
 action add_version(CLI::App& root);
+action add_bench_cow(CLI::App& root);
+action add_doctor(CLI::App& root);
 
 }  // namespace ramie::app

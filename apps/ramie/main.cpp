@@ -15,7 +15,11 @@ int main(int argument_count, char** arguments) {
   root.set_version_flag("--version", "ramie 0.1.0");
   using adder = ramie::app::action (*)(CLI::App&);
   std::vector<std::pair<CLI::App*, ramie::app::action>> commands;
-  for (adder add : std::initializer_list<adder>{ramie::app::add_symbolize, ramie::app::add_version}) {
+  const adder adders[] = {
+      ramie::app::add_bench,  ramie::app::add_bench_cow, ramie::app::add_demo,
+      ramie::app::add_doctor, ramie::app::add_symbolize, ramie::app::add_version,
+  };
+  for (adder add : adders) {
     ramie::app::action run = add(root);
     commands.emplace_back(root.get_subcommands({}).back(), std::move(run));
   }

@@ -33,6 +33,12 @@ class yielder;
 inline namespace v0 {
 namespace control {
 
+[[noreturn]] inline void throw_no_value() {
+  throw fiber_error(fiber_errc::no_value,
+                    "this step of the coroutine brought no value: it was killed, or one side went "
+                    "on by this_fiber::suspend() or fiber_ref::resume()");
+}
+
 // A value on its way: an optional that can also hold a reference, or nothing at all.
 template <class T>
 class passed {
@@ -41,7 +47,10 @@ class passed {
   void put(U&& value) {
     value_.emplace(std::forward<U>(value));
   }
+  // Throws fiber_errc::no_value when there is none.
   T take() {
+    if (!value_) [[unlikely]]
+      throw_no_value();
     T taken = std::move(*value_);
     value_.reset();
     return taken;
@@ -55,7 +64,11 @@ template <class T>
 class passed<T&> {
  public:
   void put(T& value) noexcept { value_ = std::addressof(value); }
-  T& take() noexcept { return *std::exchange(value_, nullptr); }
+  T& take() {
+    if (value_ == nullptr) [[unlikely]]
+      throw_no_value();
+    return *std::exchange(value_, nullptr);
+  }
   void clear() noexcept { value_ = nullptr; }
 
  private:
@@ -86,6 +99,20 @@ template <class Out, class... In>
 struct exchange_place {
   passed<Out> out;
   std::optional<std::tuple<In...>> in;
+
+  // Throws fiber_errc::no_value when there should be values and are none.
+  std::tuple<In...> take_in() {
+    if constexpr (sizeof...(In) == 0) {
+      in.reset();
+      return {};
+    } else {
+      if (!in) [[unlikely]]
+        throw_no_value();
+      std::tuple<In...> taken = std::move(*in);
+      in.reset();
+      return taken;
+    }
+  }
 };
 
 }  // namespace control
@@ -111,8 +138,7 @@ class yielder<Out(In...)> {
   explicit yielder(control::exchange_place<Out, In...>& place) noexcept : place_(place) {}
   in_type wait() {
     this_fiber::suspend();
-    std::tuple<In...> values = std::move(*place_.in);
-    place_.in.reset();
+    std::tuple<In...> values = place_.take_in();
     if constexpr (sizeof...(In) == 1) {
       return static_cast<in_type>(std::get<0>(std::move(values)));
     } else if constexpr (sizeof...(In) > 1) {
@@ -133,8 +159,7 @@ class yielder<void(In...)> {
 
   in_type operator()() {
     this_fiber::suspend();
-    std::tuple<In...> values = std::move(*place_.in);
-    place_.in.reset();
+    std::tuple<In...> values = place_.take_in();
     if constexpr (sizeof...(In) == 1) {
       return static_cast<in_type>(std::get<0>(std::move(values)));
     } else if constexpr (sizeof...(In) > 1) {
@@ -154,6 +179,14 @@ class coroutine<Out(In...)> {
   using yield_type = yielder<Out(In...)>;
 
   coroutine() noexcept = default;
+  coroutine(coroutine&&) noexcept = default;
+  // The other way round than the default: the fiber that is here is unwound while its place still stands.
+  coroutine& operator=(coroutine&& other) noexcept {
+    fiber_ = std::move(other.fiber_);
+    place_ = std::move(other.place_);
+    return *this;
+  }
+  ~coroutine() = default;
 
   // `body` is called at the first resume() with (yield, that resume's values...) and returns the last Out.
   template <class F>
@@ -165,8 +198,7 @@ class coroutine<Out(In...)> {
         fiber_(
             [place = place_.get(), body = std::decay_t<F>(std::forward<F>(body))]() mutable {
               yield_type yield(*place);
-              std::tuple<In...> first = std::move(*place->in);
-              place->in.reset();
+              std::tuple<In...> first = place->take_in();
               auto call = [&](In&... values) -> Out { return std::invoke(body, yield, static_cast<In&&>(values)...); };
               if constexpr (std::is_void_v<Out>) {
                 std::apply(call, first);
@@ -177,7 +209,9 @@ class coroutine<Out(In...)> {
             options, site) {}
 
   // Sends the values in and returns what comes out: at a yield, or at the end, done() tells which. Throws what escapes
-  // the body, and fiber_errc::iteration_over after the end.
+  // the body, and fiber_errc::iteration_over after the end. A step that ends without a value (the body kills itself, or
+  // calls this_fiber::suspend() instead of yield) throws fiber_errc::no_value; a yield() whose step brings none in (by
+  // ref().resume()) throws the same inside.
   Out resume(In... values) {
     if (fiber_.done()) throw_ended();
     place_->in.emplace(std::forward<In>(values)...);

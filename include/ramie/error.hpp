@@ -27,7 +27,8 @@ enum class fiber_errc {
   left_behind,       // it belongs to a process that this one was forked from
   awaits_resume,     // transfer() to a fiber that left by suspend(): only resume() brings it back
   no_fiber,          // an empty handle: default-made or moved from
-  iteration_over     // a coroutine was asked for a value after its end
+  iteration_over,    // a coroutine was asked for a value after its end
+  no_value           // a coroutine's step brought none: killed, suspended past its yield, resumed by its reference
 };
 
 [[nodiscard]] const std::error_category& fiber_category() noexcept;

@@ -34,6 +34,8 @@ class fiber_error_category final : public std::error_category {
         return "the handle is empty";
       case fiber_errc::iteration_over:
         return "the coroutine has ended";
+      case fiber_errc::no_value:
+        return "this step of the coroutine brought no value";
     }
     return "unknown fiber error " + std::to_string(value);
   }

@@ -63,10 +63,6 @@ void check_reachable(const char* tried, const thread_words& thread, const contro
   }
 }
 
-bool has_resumer(const control_block* fiber) noexcept {
-  return fiber->resumer_sp != 0 || cold(fiber).held_resumer_sp != 0;
-}
-
 std::uintptr_t sp_of(std::uintptr_t word) noexcept { return word & ~std::uintptr_t{context::tag_mask}; }
 std::uintptr_t tag_of(std::uintptr_t word) noexcept { return word & context::tag_mask; }
 bool is_parked(std::uintptr_t word) noexcept { return (word & 1) == 0 && word != context::lost; }
@@ -349,6 +345,22 @@ bool kill(control_block* fiber) {
     resume_with(thread, fiber, sp_of(word), context::deliver);
   }
   return true;
+}
+
+void continue_unwinding(control_block* fiber) {
+  thread_words& thread = this_thread();
+  cold_block& about = cold(fiber);
+  if ((fiber->flags & being_killed) == 0) {
+    about.waiting = pending::kill;
+    about.error = nullptr;
+  }
+  const std::uintptr_t word = fiber->word;
+  if (is_transferred(word) && has_resumer(fiber)) {
+    // Its resumer waits for it: only at a thread's end, where that one is unwound next.
+    transfer_with(thread, fiber, sp_of(word), context::deliver);
+  } else {
+    resume_with(thread, fiber, sp_of(word), context::deliver);
+  }
 }
 
 void end_self(control_block* self, std::exception_ptr escaped, pending how) noexcept {

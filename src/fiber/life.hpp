@@ -21,6 +21,15 @@ void destroy_at_home(control_block* fiber) noexcept;
 // Kills a suspended fiber and resumes it until it has ended. One that will not end is reported and the process aborts.
 void unwind_fully(control_block* fiber) noexcept;
 
+// Continues a parked fiber towards its end: kills it, or goes on with a kill that it has suspended in. By resume, also
+// when it left by transfer: who destroys a fiber is where control comes back to, not where it once left the chain.
+void continue_unwinding(control_block* fiber);
+
+// Somebody resumed this running or transferred fiber and waits for it.
+inline bool has_resumer(const control_block* fiber) noexcept {
+  return fiber->resumer_sp != 0 || cold(fiber).held_resumer_sp != 0;
+}
+
 void drop_locals(control_block* fiber) noexcept;
 // A new fiber's locals: copies of its maker's. Throws what copying them throws.
 void inherit_locals(const control_block* from, control_block* to);

@@ -244,7 +244,11 @@ TEST_F(fiber_test, errno_is_the_fibers_own) {
 }
 
 TEST_F(fiber_test, a_million_round_trips_over_many_fibers_keep_their_counts) {
+#if defined(RAMIE_TSAN)
+  constexpr int count = 300;  // each takes ThreadSanitizer 0.9 MB
+#else
   constexpr int count = 5000;
+#endif
   std::vector<int> turns(count);
   std::vector<fiber> fibers;
   for (int i = 0; i < count; ++i) {
@@ -293,6 +297,10 @@ TEST_F(fiber_test, a_stale_reference_throws_and_asking_it_does_not) {
 }
 
 TEST_F(fiber_test, pthread_exit_in_a_fiber_unwinds_the_chain_and_ends_the_thread) {
+#if defined(RAMIE_TSAN)
+  std::puts("skipped: pthread_exit in a fiber: ThreadSanitizer's own check fails there");
+  GTEST_SKIP();
+#endif
   std::string log;
   struct mark {
     std::string& log;

@@ -24,8 +24,10 @@
   "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "st", "st(1)", "st(2)", "st(3)",   \
       "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-// g++ refuses the names of registers that its target lacks, and loses values in them when they are not named.
-#if defined(__AVX512F__)
+// g++ refuses the names of registers that its target lacks, and loses values in them when they are not named; clang
+// takes the names always. So under g++ a function with __attribute__((target("avx512f"))) in a file that is compiled
+// without AVX-512 must not resume or suspend itself: give the whole file -mavx512f, or call a function that does.
+#if defined(__AVX512F__) || defined(__clang__)
 #define RAMIE_CLOBBERS                                                                                           \
   RAMIE_CLOBBERS_BASE, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", \
       "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"

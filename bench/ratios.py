@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Joins the results of ours and of the peers, checks them against the targets, prints both.
+
+    ratios.py OUT.json OURS.json PEER.json...      exit status 1 when a file is not what a benchmark prints
+"""
+import json
+import sys
+
+ROW = {"case": str, "library": str, "n": int, "unit": str, "median": (int, float), "min": (int, float),
+       "max": (int, float), "runs": int}
+
+
+def load(name):
+    with open(name) as file:
+        document = json.load(file)
+    for key in ("bench", "machine", "results"):
+        if key not in document:
+            sys.exit(f"{name}: no {key!r}")
+    for row in document["results"]:
+        for key, kind in ROW.items():
+            if not isinstance(row.get(key), kind):
+                sys.exit(f"{name}: {key!r} is missing or of the wrong type in {row}")
+    return document
+
+
+class Table:
+    def __init__(self, results):
+        self.rows = {(r["case"], r["library"], r["n"], r["unit"]): r for r in results}
+
+    def median(self, case, library, n, unit="ns"):
+        row = self.rows.get((case, library, n, unit))
+        return None if row is None else row["median"]
+
+    def ratio(self, case, library, n, peer="boost.context"):
+        return self.median(case, library, n, f"ratio_to_{peer}")
+
+    def sizes(self, case, low=1, high=1 << 62):
+        return sorted({n for (c, _, n, u) in self.rows if c == case and low <= n <= high and u.startswith("ratio_to_")})
+
+
+def targets(table):
+    """Rows of the issue's table: what, the worst value in the range, the limit, met or not."""
+    out = []
+
+    def add(what, limit, values, better=lambda value, limit: value <= limit):
+        values = [v for v in values if v is not None]
+        if not values:
+            out.append((what, limit, "not measured", ""))
+        else:
+            worst = max(values)
+            missed = sum(not better(v, limit) for v in values)
+            verdict = "met" if missed == 0 else f"MISSED at {missed} of {len(values)} sizes"
+            out.append((what, limit, f"{worst:.2f}", verdict))
+
+    def worst(case, library, low, high):
+        return [table.ratio(case, library, n) for n in table.sizes(case, low, high)]
+
+    top = 1 << 20
+    for library, name in (("ramie", "68 KiB slots"), ("ramie-16k", "16 KiB slots")):
+        add(f"inlined, 1 to 16,384, {name}", 0.5, worst("resume_yield", library, 1, 16384))
+    add("nested, below 4,096", 0.9, worst("resume_yield_nested", "ramie", 1, 4095))
+    add("nested, from 4,096", 0.6, worst("resume_yield_nested", "ramie", 4096, top))
+    add("inlined at 2^20, 16 KiB slots", 0.5, [table.ratio("resume_yield", "ramie-16k", top)])
+    add("inlined at 2^20, 68 KiB slots", 0.7, [table.ratio("resume_yield", "ramie", top)])
+    add("batch at 2^20, 16 KiB slots", 0.3, [table.ratio("resume_batch", "ramie-16k", top)])
+    add("batch at 2^20, 68 KiB slots", 0.55, [table.ratio("resume_batch", "ramie", top)])
+    for library in ("ramie", "ramie-16k"):
+        add(f"transfer, 2 to 10,000, {library}", 0.8, worst("transfer", library, 2, 10000))
+        add(f"transfer, from 100,000, {library}", 0.5, worst("transfer", library, 100000, top))
+    add("create hot, to pooled unguarded", 1.0, [table.ratio("create", "ramie", 1, "boost.context-pooled")])
+    for library, raw in (("ramie", "raw"), ("ramie-16k", "raw-16k")):
+        for (case, lib, n, unit) in list(table.rows):
+            if (case, lib, unit) == ("cold_create", library, "ns"):
+                anchor = table.median("guard_and_touch", raw, n)
+                add(f"cold create to guard and touch, {library}", 1.3,
+                    [table.median(case, lib, n) / anchor] if anchor else [])
+                add(f"page faults each, {library}", 1.1, [table.median(case, lib, n, "faults_each")])
+        def live(unit):
+            return [table.median("live_guarded", library, 1000000, unit)]
+        add(f"a million alive: mappings, {library}", 99, live("mappings"))
+        add(f"a million alive: resident bytes each, {library}", 4.4 * 1024, live("rss_bytes_each"))
+        add(f"a million alive: page tables each, {library}", 140 if library == "ramie" else 40,
+            live("page_table_bytes_each"))
+    return out
+
+
+def print_peers(table, libraries):
+    for case in ("resume_yield", "resume_yield_nested", "transfer", "yield_with_scheduler", "create"):
+        names = [lib for lib in libraries if any(k[0] == case and k[1] == lib and k[3] == "ns" for k in table.rows)]
+        sizes = sorted({k[2] for k in table.rows if k[0] == case and k[3] == "ns"})
+        if not names or not sizes:
+            continue
+        print(f"\n### {case}, ns\n\n| n | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+        for n in sizes:
+            cells = [table.median(case, name, n) for name in names]
+            print(f"| {n:,} | " + " | ".join("" if c is None else f"{c:.1f}" for c in cells) + " |")
+
+
+def main(out, ours_file, *peer_files):
+    ours = load(ours_file)
+    results, notes = list(ours["results"]), list(ours.get("notes", []))
+    for name in peer_files:
+        peer = load(name)
+        # Our own times beside a peer serve the ratio; the ones that count are from our own run.
+        results += [r for r in peer["results"] if not r["library"].startswith("ramie") or r["unit"] != "ns"]
+        notes += peer.get("notes", [])
+    with open(out, "w") as file:
+        head = {"bench": ours["bench"], "machine": ours["machine"], "notes": notes}
+        text = json.dumps(head, indent=1)[:-2] + ',\n "results": [\n'
+        text += ",\n".join("  " + json.dumps({**r, **{k: float(f"{r[k]:.5g}") for k in ("median", "min", "max")}})
+                           for r in results)
+        file.write(text + "\n ]\n}\n")
+    table = Table(results)
+    print("### against the targets\n\n| what | target | worst here | |\n|---|---|---|---|")
+    for what, limit, value, verdict in targets(table):
+        print(f"| {what} | {limit:g} | {value} | {verdict} |")
+    libraries = sorted({r["library"] for r in results if not r["library"].startswith("raw")},
+                       key=lambda name: (not name.startswith("ramie"), name))
+    print_peers(table, libraries)
+    for note in notes:
+        print(f"\nnote: {note}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
