@@ -119,7 +119,8 @@ stepper::outcome stepper::step_by_table(const unwind_row& row, ending& reason) n
 }
 
 // A frame pointer points to the caller's, and the return address lies behind it. On x86-64 these two are the top of the
-// frame; on aarch64 they are its bottom, so that the caller's stack pointer is not known after it, only that it is higher.
+// frame; on aarch64 they are its bottom, so that the caller's stack pointer is not known after it, only that it is
+// higher.
 stepper::outcome stepper::step_by_frame_pointer(ending& reason) noexcept {
   const std::uintptr_t fp = registers_.values[fp_register];
   std::uintptr_t caller_fp = 0;
