@@ -255,6 +255,15 @@ TEST_F(guard_test, the_handler_that_was_there_before_gets_every_other_fault) {
   EXPECT_EQ(said.find("overflow"), std::string::npos) << said;
 }
 
+TEST_F(guard_test, a_fault_signal_that_somebody_sends_ends_the_process) {
+  if (sanitized) GTEST_SKIP() << "the sanitizer has its own handler";
+  const int status = in_child([] {
+    fiber f([] { raise(SIGSEGV); });
+    f.resume();
+  });
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+}
+
 TEST_F(guard_test, stacks_are_guarded_under_mlockall_of_the_future) {
   std::string said;
   const auto child = [] {
