@@ -39,7 +39,7 @@ class Table:
 
 
 def targets(table):
-    """Rows of the issue's table: what, the worst value in the range, the limit, met or not."""
+    """What we set out to reach: what, the worst value in the range, the limit, met or not."""
     out = []
 
     def add(what, limit, values, better=lambda value, limit: value <= limit):

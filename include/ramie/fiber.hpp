@@ -33,7 +33,7 @@
 namespace ramie {
 
 struct fiber_options {
-  std::size_t stack_bytes = 0;                   // usable at least; 0: 64 KiB; at most 128 MiB
+  std::size_t stack_bytes = 0;                   // 8 KiB to 128 MiB, 0: 64 KiB; colouring takes up to 960 of them
   label name = {};                               // shown in reports
   ramie::guard guard = ramie::guard::automatic;  // guard::none only for those who ask
 };

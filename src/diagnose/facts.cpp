@@ -17,7 +17,7 @@ os::process_status status_of(const os::proc_root& root, int pid) {
 // first thing that a dying process loses is its address space; it can still be called running then.
 bool lost_its_memory(const os::proc_root& root, const process_facts& facts) {
   os::process_status now = status_of(root, facts.pid);
-  return ended(now) || (now.kernel_thread && !facts.status.kernel_thread);
+  return ended(now) || (!now.has_address_space && facts.status.has_address_space);
 }
 
 // When a namespace's init has died the kernel has killed everything in it, so one living member proves a living init.
@@ -98,7 +98,8 @@ process_facts read_process(const os::proc_root& root, const os::machine& machine
   facts.in_inner_pid_namespace = facts.status.namespace_pids.size() > 1;
   facts.maps = os::read_maps(root, pid);
   // A process that dies while it is read ends its maps early, or without a word.
-  bool died = facts.maps.error == 0 && facts.maps.mappings.empty() && !facts.status.kernel_thread;
+  bool died = !facts.status.kernel_thread &&
+              (!facts.status.has_address_space || (facts.maps.error == 0 && facts.maps.mappings.empty()));
   if (facts.maps.error != 0 || died) {
     refuse("maps", facts.maps.error != 0 ? facts.maps.error : ESRCH);
     return facts;

@@ -1,7 +1,6 @@
 #include "fiber/fork_handlers.hpp"
 
 #include "fiber/thread.hpp"
-#include "stack/pool.hpp"
 
 #include <pthread.h>
 
@@ -12,7 +11,8 @@ namespace ramie::inline v0::control {
 void register_fork_handlers() {
   static std::once_flag once;
   std::call_once(once, [] {
-    // Handlers run "before" newest first and "after" oldest first: threads' mail, then blocks, then stacks.
+    // The stack room registers its own when its ladder is first asked for. No code takes a lock of one room while it
+    // holds one of the other, so the order of the two does not matter.
     pthread_atfork(&before_fork, &after_fork_parent, &after_fork_child);
   });
 }
@@ -20,11 +20,9 @@ void register_fork_handlers() {
 void before_fork() noexcept {
   lock_threads();
   lock_slab();
-  stack::before_fork();
 }
 
 void after_fork_parent() noexcept {
-  stack::after_fork_parent();
   unlock_slab();
   unlock_threads();
 }
@@ -32,7 +30,6 @@ void after_fork_parent() noexcept {
 // The child has one thread, the caller's, and every fiber's stack as a private copy: its own fibers go on; those of the
 // other threads stay suspended for ever, and their handles answer other_thread.
 void after_fork_child() noexcept {
-  stack::after_fork_child();
   unlock_slab();
   forget_other_threads();
   unlock_threads();

@@ -143,6 +143,7 @@ void destroy_at_home(control_block* fiber) noexcept {
         [[fallthrough]];
       case fiber_state::running:
       case fiber_state::resuming: {
+        if (exiting_in_a_fiber) return;
         std::fprintf(stderr,
                      "ramie: the handle of %s dies while it is %s; it dies in %s.\n"
                      "ramie: a fiber must suspend or end before its handle goes.\n",

@@ -83,6 +83,11 @@ struct thread_end {
     if (!armed) return;
     thread_words& thread = *context::this_thread_words();
     unwind_all(thread);
+    if (thread.current != thread.root) {
+      // exit() was called in a fiber: it and its resumers are never left, so their handles may die with them.
+      exiting_in_a_fiber = true;
+      return;
+    }
     {
       // From here on nobody mails to this thread.
       std::unique_lock held(threads().lock);
@@ -105,6 +110,8 @@ struct thread_end {
 thread_local thread_end at_thread_end;
 
 }  // namespace
+
+constinit thread_local bool exiting_in_a_fiber = false;
 
 void meet_thread(thread_words& thread) {
   control_block* root = take_block();

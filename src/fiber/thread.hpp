@@ -43,6 +43,9 @@ inline std::uint64_t next_id(thread_words& thread) noexcept {
 // has ended, and with it the fiber.
 void send_home(control_block* fiber) noexcept;
 
+// The process ends by an exit() that was called in a fiber of this thread.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local bool exiting_in_a_fiber;
+
 // Around fork: the child knows only the thread that forked.
 void lock_threads() noexcept;
 void unlock_threads() noexcept;

@@ -50,7 +50,10 @@ process_status parse_status(std::string_view text) {
   for (unsigned i = 0; !word(pids, i).empty(); ++i) {
     status.namespace_pids.push_back(static_cast<int>(number_in(word(pids, i))));
   }
-  status.kernel_thread = value_of(text, "VmSize").empty();
+  // A process that is dying has lost its address space too; kernel threads are kthreadd (2) and its children.
+  const bool of_kernel = status.pid == 2 || status.parent == 2;
+  status.has_address_space = !value_of(text, "VmSize").empty();
+  status.kernel_thread = !status.has_address_space && of_kernel;
   status.address_space = kilobytes(text, "VmSize");
   status.data = kilobytes(text, "VmData");
   status.stack = kilobytes(text, "VmStk");

@@ -24,6 +24,7 @@ struct process_status {
   std::uint64_t threads = 0;
   std::vector<int> namespace_pids;  // outermost first; one entry when the process is in our pid namespace
   bool kernel_thread = false;       // has no address space of its own
+  bool has_address_space = false;   // false also for a process that is dying
   std::uint64_t address_space = 0;  // VmSize
   std::uint64_t data = 0;           // VmData
   std::uint64_t stack = 0;          // VmStk

@@ -1,6 +1,7 @@
 #include "stack/guard_ladder.hpp"
 
 #include "os/userfault.hpp"
+#include "stack/pool.hpp"
 
 #include <errno.h>
 
@@ -108,6 +109,7 @@ guard_ladder& guard_ladder::instance() {
 }
 
 guard_ladder::guard_ladder() {
+  register_fork_handlers();  // now, because probing opens descriptors that a child must not use
   const char* name = std::getenv("RAMIE_GUARD");
   if (name == nullptr || *name == 0) return;
   for (ramie::guard kind : ladder) {

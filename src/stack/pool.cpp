@@ -7,6 +7,8 @@
 #include "stack/mapping_budget.hpp"
 #include "stack/refusal.hpp"
 
+#include <pthread.h>
+
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -232,6 +234,8 @@ std::size_t guard_bytes_of(const slot& of) noexcept {
   return of.guard == ramie::guard::none ? 0 : class_of(of.class_index, os::page_bytes()).guard_bytes;
 }
 
+namespace {
+
 void before_fork() noexcept { shared().lock.lock(); }
 void after_fork_parent() noexcept { shared().lock.unlock(); }
 
@@ -253,6 +257,10 @@ void after_fork_child() noexcept {
   }
   shared().lock.unlock();
 }
+
+}  // namespace
+
+void register_fork_handlers() { pthread_atfork(&before_fork, &after_fork_parent, &after_fork_child); }
 
 }  // namespace ramie::stack
 

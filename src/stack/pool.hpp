@@ -94,10 +94,9 @@ std::size_t most_used_bytes(const slot& of) noexcept;
 // How large the guard below this slot is.
 std::size_t guard_bytes_of(const slot& of) noexcept;
 
-// Around fork: the lists must not be half-changed in the child. In the child, guards are put in force again before
-// anything else runs; one that cannot be is reported and its stacks say guard::none.
-void before_fork() noexcept;
-void after_fork_parent() noexcept;
-void after_fork_child() noexcept;
+// Registers what this room does around fork; once per process, by the ladder when it is first asked for. The lists must
+// not be half-changed in the child, and there guards are put in force again before anything else runs; one that cannot
+// be is reported and its stacks say guard::none.
+void register_fork_handlers();
 
 }  // namespace ramie::stack

@@ -10,7 +10,8 @@
 
 namespace ramie::stack {
 
-inline constexpr std::size_t least_bytes = std::size_t{4} << 10;
+// With 4 KiB a fiber can suspend and end, but not throw or be killed: unwinding takes some 3 KiB.
+inline constexpr std::size_t least_bytes = std::size_t{8} << 10;
 inline constexpr std::size_t most_bytes = std::size_t{128} << 20;
 inline constexpr std::size_t default_bytes = std::size_t{64} << 10;
 inline constexpr std::size_t dense_pages = 17;  // up to the default class: 64 KiB and its guard page

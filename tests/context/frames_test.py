@@ -59,7 +59,7 @@ def try_gdb(label, program):
     for trace in traces:
         frames = [line for line in trace.splitlines() if line.startswith("#")]
         for name in ("innermost", "inner", "outer", "fiber_main"):
-            if not any(re.search(rf"\b{name} \(", line) for line in frames):
+            if not any(re.search(rf"\b{name} ?\(", line) for line in frames):
                 fail(label, f"gdb's bt has no frame of {name}", trace)
         if first_frame not in frames[-1]:
             fail(label, f"gdb's bt does not end at {first_frame}", trace)
