@@ -15,6 +15,7 @@ if(TARGET ramie-doctor)
   install(TARGETS ramie-doctor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(FILES docs/man/ramie-doctor.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
+install(FILES scripts/gdb/ramie-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/ramie)
 install(EXPORT ramie-targets NAMESPACE ramie:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ramie)
 configure_package_config_file(cmake/ramie-config.cmake.in ${PROJECT_BINARY_DIR}/ramie-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ramie)

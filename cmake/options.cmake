@@ -40,6 +40,13 @@ if(RAMIE_STACK_CLASH_PROTECTION AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD
   target_compile_options(ramie_stack_clash_protection
                          INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang>:-fstack-clash-protection>
                                    $<$<COMPILE_LANG_AND_ID:C,GNU,Clang>:-fstack-clash-protection>)
+elseif(RAMIE_STACK_CLASH_PROTECTION AND CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+  # There g++ counts on guards of 64 KiB unless it is told that one is a page (2^12 bytes); clang 14 cannot do it at all.
+  target_compile_options(ramie_stack_clash_protection
+                         INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fstack-clash-protection>
+                                   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=stack-clash-protection-guard-size=12>
+                                   $<$<COMPILE_LANG_AND_ID:C,GNU>:-fstack-clash-protection>
+                                   $<$<COMPILE_LANG_AND_ID:C,GNU>:--param=stack-clash-protection-guard-size=12>)
 endif()
 
 # Flags for our own files only, never exported.

@@ -118,7 +118,9 @@ stepper::outcome stepper::step_by_table(const unwind_row& row, ending& reason) n
   return outcome::stepped;
 }
 
-// A frame pointer points to the caller's, and the return address lies behind it.
+// A frame pointer points to the caller's, and the return address lies behind it. On x86-64 these two are the top of the
+// frame; on aarch64 they are its bottom, so that the caller's stack pointer is not known after it, only that it is
+// higher.
 stepper::outcome stepper::step_by_frame_pointer(ending& reason) noexcept {
   const std::uintptr_t fp = registers_.values[fp_register];
   std::uintptr_t caller_fp = 0;
@@ -129,7 +131,8 @@ stepper::outcome stepper::step_by_frame_pointer(ending& reason) noexcept {
     return outcome::ended;
   registers_.mask = 0;
   registers_.set(fp_register, caller_fp);
-  registers_.set(sp_register, fp + 2 * word_bytes);
+  registers_.values[sp_register] = fp + 2 * word_bytes;
+  if (call_pushes_return_address) registers_.set(sp_register, fp + 2 * word_bytes);
   if (move_to(pc, false)) return outcome::stepped;
   reason = ending::bottom;
   return outcome::ended;

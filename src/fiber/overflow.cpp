@@ -45,10 +45,12 @@ void pass_on(int signal, siginfo_t* about, void* machine) noexcept {
   } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN && former.sa_handler != nullptr) {
     former.sa_handler(signal);
   } else {
-    // The default action, at the same instruction: returning faults again, now for good.
+    // The default action, at the same instruction: returning faults again, now for good. What somebody sent
+    // (kill, raise) would not come again by itself.
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
     sigaction(signal, &standard, nullptr);
+    if (about->si_code <= 0) ::raise(signal);
   }
 }
 

@@ -4,7 +4,6 @@
 #include "stack/refusal.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <new>
@@ -15,11 +14,6 @@ namespace {
 constexpr std::size_t first_reservation_bytes = std::size_t{64} << 20;
 constexpr std::size_t largest_reservation_bytes = std::size_t{8} << 30;
 constexpr std::size_t run_length = 128;  // fresh blocks that a thread takes at a time: neighbours stay neighbours
-
-// All chunks ever opened; append only. 65,536 of them are 335 million fibers.
-constexpr std::size_t most_chunks = 65536;
-std::atomic<std::uintptr_t> chunks[most_chunks];
-std::atomic<std::size_t> chunk_count{0};
 
 struct shared_state {
   std::mutex lock;
@@ -53,15 +47,15 @@ void open_reservation(shared_state& state) {
 
 void open_chunk(shared_state& state) {
   if (state.frontier == state.reservation_end) open_reservation(state);
-  const std::size_t index = chunk_count.load(std::memory_order_relaxed);
-  if (index == most_chunks) throw std::bad_alloc();
+  const std::size_t index = all_chunks.count.load(std::memory_order_relaxed);
+  if (index == chunk_table::most) throw std::bad_alloc();
   if (const int error = os::open(reinterpret_cast<void*>(state.frontier), chunk_bytes); error != 0) {
     throw stack::explain_refusal(error, "opening control blocks (mprotect)", chunk_bytes);
   }
   state.fresh = state.frontier + blocks_offset;
   state.fresh_end = state.frontier + cold_offset;
-  chunks[index].store(state.frontier, std::memory_order_release);
-  chunk_count.store(index + 1, std::memory_order_release);
+  all_chunks.chunks[index].store(state.frontier, std::memory_order_release);
+  all_chunks.count.store(index + 1, std::memory_order_release);
   state.frontier += chunk_bytes;
 }
 
@@ -87,6 +81,7 @@ void refill() {
 
 }  // namespace
 
+constinit chunk_table all_chunks;
 constinit thread_local block_cache blocks;
 
 void give_surplus_back(std::size_t keep) noexcept {
@@ -126,9 +121,9 @@ void lock_slab() noexcept { shared().lock.lock(); }
 void unlock_slab() noexcept { shared().lock.unlock(); }
 
 void for_each_block(void (*visit)(control_block* block, void* argument), void* argument) {
-  const std::size_t count = chunk_count.load(std::memory_order_acquire);
+  const std::size_t count = all_chunks.count.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uintptr_t chunk = chunks[i].load(std::memory_order_acquire);
+    const std::uintptr_t chunk = all_chunks.chunks[i].load(std::memory_order_acquire);
     for (std::size_t k = 0; k < blocks_per_chunk; ++k) {
       auto* block = reinterpret_cast<control_block*>(chunk + blocks_offset + k * sizeof(control_block));
       if (__atomic_load_n(&block->id, __ATOMIC_RELAXED) != 0) visit(block, argument);

@@ -9,6 +9,7 @@
 
 #include "fiber/cold_block.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,6 +21,14 @@ inline constexpr std::size_t blocks_per_chunk = 5120;
 inline constexpr std::size_t cold_offset = blocks_offset + blocks_per_chunk * sizeof(control_block);
 static_assert(cold_offset + blocks_per_chunk * sizeof(cold_block) <= chunk_bytes);
 static_assert(context::prefetch_reach_bytes * context::prefetch_distance <= blocks_offset);
+
+// All chunks ever opened; append only, read by anyone. 65,536 of them are 335 million fibers. Zero-filled at first.
+struct chunk_table {
+  static constexpr std::size_t most = 65536;
+  std::atomic<std::size_t> count;
+  std::atomic<std::uintptr_t> chunks[most];
+};
+extern chunk_table all_chunks;
 
 inline cold_block& cold(const control_block* block) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(block);

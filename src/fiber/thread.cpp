@@ -1,6 +1,7 @@
 #include "fiber/thread.hpp"
 
 #include "base/check.hpp"
+#include "fiber/debugger_layout.hpp"
 #include "fiber/fork_handlers.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
@@ -137,6 +138,7 @@ void meet_thread(thread_words& thread) {
   install_overflow_handler();
   add_overflow_stack();
   at_thread_end.armed = true;
+  keep_debugger_layout();
   std::lock_guard held(threads().lock);
   threads().living.push_back(&thread);
 }

@@ -190,9 +190,9 @@ struct single_steps {
   long wrong = 0;
   trace first_wrong;
 };
+#if defined(__x86_64__)
 single_steps* stepping = nullptr;
 
-#if defined(__x86_64__)
 void check_step(int, siginfo_t*, void* context) {
   auto& state = *static_cast<ucontext_t*>(context);
   const trace found = collect_interrupted(state, stepping->bounds);

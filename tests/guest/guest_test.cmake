@@ -6,14 +6,15 @@
 # ramie_guest_test(name [MEMORY_MB n] [TIMEOUT seconds] BINARIES target[:argument,argument] ...)
 #     One boot (4 s) that runs these programs in order. Put what needs no memory of its own into one boot with others.
 #
-# Sanitizers cannot be linked statically: under RAMIE_SANITIZE both define nothing.
+# Sanitizers cannot be linked statically, and the guest is of this machine's processor: under RAMIE_SANITIZE and when
+# cross-compiling both define nothing.
 
 include(CheckLinkerFlag)
 check_linker_flag(CXX LINKER:--no-warnings RAMIE_LINKER_KNOWS_NO_WARNINGS)
 set(RAMIE_GUEST_RUN ${CMAKE_CURRENT_LIST_DIR}/run)
 
 function(ramie_guest_program name)
-  if(RAMIE_SANITIZE)
+  if(RAMIE_SANITIZE OR CMAKE_CROSSCOMPILING)
     return()
   endif()
   cmake_parse_arguments(arg "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
@@ -31,7 +32,7 @@ function(ramie_guest_program name)
 endfunction()
 
 function(ramie_guest_test name)
-  if(RAMIE_SANITIZE)
+  if(RAMIE_SANITIZE OR CMAKE_CROSSCOMPILING)
     return()
   endif()
   cmake_parse_arguments(arg "" "MEMORY_MB;TIMEOUT" "BINARIES" ${ARGN})

@@ -135,7 +135,8 @@ TEST_F(guard_test, large_stacks_have_a_guard_that_catches_large_frames) {
   fiber f([] { this_fiber::suspend(); }, {.stack_bytes = 1 << 20});
   f.resume();
   EXPECT_EQ(f.stack().guard_bytes, std::size_t{64} << 10);
-  for (std::size_t back = 1; back <= f.stack().guard_bytes; back += 4096) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  for (std::size_t back = 1; back <= f.stack().guard_bytes; back += page) {
     ASSERT_TRUE(is_guarded(f.stack().low - back)) << back;
   }
 }
@@ -252,6 +253,15 @@ TEST_F(guard_test, the_handler_that_was_there_before_gets_every_other_fault) {
       &said);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 42) << status << said;
   EXPECT_EQ(said.find("overflow"), std::string::npos) << said;
+}
+
+TEST_F(guard_test, a_fault_signal_that_somebody_sends_ends_the_process) {
+  if (sanitized) GTEST_SKIP() << "the sanitizer has its own handler";
+  const int status = in_child([] {
+    fiber f([] { raise(SIGSEGV); });
+    f.resume();
+  });
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
 }
 
 TEST_F(guard_test, stacks_are_guarded_under_mlockall_of_the_future) {

@@ -11,7 +11,14 @@ using ramie::stack::size_class;
 
 constexpr std::size_t page = 4096;
 
-TEST(size_class_test, every_size_gets_at_least_what_it_asked_for_and_at_most_a_quarter_and_a_guard_more) {
+// aarch64 kernels have pages of 4, 16 or 64 KiB.
+class page_size_test : public testing::TestWithParam<std::size_t> {
+ protected:
+  const std::size_t page = GetParam();
+};
+INSTANTIATE_TEST_SUITE_P(pages, page_size_test, testing::Values(4u << 10, 16u << 10, 64u << 10));
+
+TEST_P(page_size_test, every_size_gets_at_least_what_it_asked_for_and_at_most_a_quarter_and_a_guard_more) {
   for (std::size_t bytes = 1; bytes <= ramie::stack::most_bytes; bytes += bytes / 37 + 1) {
     const size_class shape = class_for(bytes, page);
     ASSERT_GE(shape.usable_bytes(), bytes);
@@ -21,7 +28,7 @@ TEST(size_class_test, every_size_gets_at_least_what_it_asked_for_and_at_most_a_q
   }
 }
 
-TEST(size_class_test, an_index_names_one_class) {
+TEST_P(page_size_test, an_index_names_one_class) {
   for (std::size_t bytes = 1; bytes <= ramie::stack::most_bytes; bytes += bytes / 53 + 1) {
     const size_class shape = class_for(bytes, page);
     const size_class again = class_of(shape.index, page);

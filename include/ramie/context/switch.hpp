@@ -5,6 +5,8 @@
 #include <ramie/context/switch_ucontext.hpp>  // IWYU pragma: export
 #elif defined(__x86_64__)
 #include <ramie/context/switch_x86_64.hpp>  // IWYU pragma: export
+#elif defined(__aarch64__)
+#include <ramie/context/switch_aarch64.hpp>  // IWYU pragma: export
 #else
 #error "no assembly for this processor yet: configure with -DRAMIE_SWITCH=ucontext"
 #endif
