@@ -122,8 +122,10 @@ template <bool guesses_the_next = true>
     if (__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) [[unlikely]] {
       if (has_mail(thread)) [[unlikely]]
         return resume_slow(fiber);
-      look_ahead(thread->last, fiber);
-      thread->last = fiber;
+      if ((__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) & context::prefetches) != 0) {
+        look_ahead(thread->last, fiber);
+        thread->last = fiber;
+      }
     }
   }
   fiber->word = context::running;

@@ -19,6 +19,12 @@ void destroy_closure(control_block* fiber) noexcept {
   if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
 }
 
+struct sized_request {
+  std::size_t stack_bytes;
+  stack::request resolved;
+};
+[[gnu::tls_model("initial-exec")]] constinit thread_local sized_request last_request{0, {}};
+
 void run_closure(cold_block& about) { about.operations->run(about.closure); }
 
 }  // namespace
@@ -49,10 +55,11 @@ void finish_killed(control_block* self) noexcept {
 }
 
 new_block allocate_block(const fiber_options& options, const call_site& site, const closure_operations* operations) {
-  static const stack::request usual = stack::make_request(0, ramie::guard::automatic);
-  stack::request wanted = usual;
-  if (options.stack_bytes != 0) [[unlikely]]
-    wanted = stack::make_request(options.stack_bytes, options.guard);
+  // A thread mostly asks for the size that it asked for last.
+  if (options.stack_bytes != last_request.stack_bytes || last_request.resolved.class_index == 0) [[unlikely]] {
+    last_request = {options.stack_bytes, stack::make_request(options.stack_bytes, ramie::guard::automatic)};
+  }
+  stack::request wanted = last_request.resolved;
   wanted.guard = options.guard;
   thread_words& thread = this_thread();
   control_block* block = take_block();

@@ -143,6 +143,15 @@ void meet_thread(thread_words& thread) {
   threads().living.push_back(&thread);
 }
 
+void decide_looking_ahead(thread_words& thread) noexcept {
+  std::uintptr_t wanted = 0;
+  if (thread.started >= context::prefetch_transfers_from_fibers) wanted |= context::prefetches_transfers;
+  if (thread.started >= context::prefetch_from_fibers) wanted |= context::prefetches;
+  // Other threads set has_mail in the same word.
+  __atomic_fetch_and(&thread.attention, std::uintptr_t{context::has_mail}, __ATOMIC_RELAXED);
+  __atomic_fetch_or(&thread.attention, wanted, __ATOMIC_RELAXED);
+}
+
 void take_ids(thread_words& thread) noexcept {
   thread.next_id = ids.fetch_add(id_run, std::memory_order_relaxed);
   thread.end_id = thread.next_id + id_run;

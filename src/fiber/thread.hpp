@@ -19,16 +19,17 @@ inline thread_words& this_thread() {
 }
 
 // Counts a fiber that starts or has ended here; switches looking ahead on and off.
+void decide_looking_ahead(thread_words& thread) noexcept;
+inline constexpr std::uint64_t decision_step = context::prefetch_transfers_from_fibers;
+static_assert(context::prefetch_from_fibers % decision_step == 0 && (decision_step & (decision_step - 1)) == 0);
 inline void count_started(thread_words& thread) noexcept {
-  if (++thread.started == context::prefetch_from_fibers) {
-    __atomic_fetch_or(&thread.attention, context::prefetches, __ATOMIC_RELAXED);
-  }
+  if (++thread.started % decision_step == 0) [[unlikely]]
+    decide_looking_ahead(thread);
 }
 inline void count_ended(thread_words& thread) noexcept {
   RAMIE_CHECK(thread.started > 0);
-  if (--thread.started == context::prefetch_from_fibers - 1) {
-    __atomic_fetch_and(&thread.attention, ~std::uintptr_t{context::prefetches}, __ATOMIC_RELAXED);
-  }
+  if (thread.started-- % decision_step == 0) [[unlikely]]
+    decide_looking_ahead(thread);
 }
 
 // A new id, unique in the process, growing within a thread.

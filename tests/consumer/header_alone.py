@@ -3,6 +3,7 @@
 import argparse
 import concurrent.futures
 import pathlib
+import platform
 import shlex
 import shutil
 import subprocess
@@ -17,10 +18,11 @@ options = arguments.parse_args()
 
 strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 variants = [["-std=c++20"], ["-std=c++2b"], ["-std=c++20", "-fno-rtti"]]
-# The switch's own files are chosen by switch.hpp; the other one is not for this build.
-other = "switch_x86_64.hpp" if "RAMIE_SWITCH_UCONTEXT" in options.flags else "switch_ucontext.hpp"
+# The switch's own file is chosen by switch.hpp; the others are not for this build.
+native = {"x86_64": "switch_x86_64.hpp", "aarch64": "switch_aarch64.hpp"}.get(platform.machine())
+chosen = "switch_ucontext.hpp" if "RAMIE_SWITCH_UCONTEXT" in options.flags else native
 headers = [path.relative_to(options.include) for path in sorted(pathlib.Path(options.include, "ramie").rglob("*.hpp"))
-           if path.name != other]
+           if not path.name.startswith("switch_") or path.name == chosen]
 compilers = [compiler for compiler in ("g++", "clang++-14") if shutil.which(compiler)]
 commands = [[compiler, *variant, *strict, *shlex.split(options.flags), f"-I{options.include}", "-fsyntax-only", "-x", "c++", "-"]
             for compiler in compilers for variant in variants]

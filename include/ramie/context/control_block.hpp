@@ -78,15 +78,17 @@ struct thread_words {
 static_assert(sizeof(thread_words) == 96);
 
 enum attention : std::uintptr_t {
-  prefetches = 1,  // many fibers: fetch the stack of the one that will be resumed a few places on
-  has_mail = 2     // another thread dropped a handle of a fiber that lives here
+  prefetches = 1,           // many fibers: resume() fetches the stack of the one that will be resumed a few places on
+  has_mail = 2,             // another thread dropped a handle of a fiber that lives here
+  prefetches_transfers = 4  // fewer are enough for transfer(), whose misses wait for each other
 };
 
-// How far ahead the stack of a coming fiber is fetched, in fibers, and from how many live fibers on.
-// Chosen by bench/boost_loops.cpp at 256 to 1,048,576 fibers: less than 8 is late at a million, more than 24 gains
-// nothing, and below 1,000 fibers the look ahead costs more (0.7 ns) than it saves.
+// How far ahead the stack of a coming fiber is fetched, in fibers, and from how many live fibers on. Chosen by
+// bench/boost_loops.cpp at 256 to 1,048,576 fibers: less than 8 is late at a million, more than 24 gains nothing; below
+// 2,000 fibers looking ahead costs a resume more (0.7 ns) than it saves; in a ring of 1,000 it saves a transfer 3 ns.
 inline constexpr std::ptrdiff_t prefetch_distance = 16;
 inline constexpr std::uint64_t prefetch_from_fibers = 2048;
+inline constexpr std::uint64_t prefetch_transfers_from_fibers = 512;
 // Two resumed control blocks further apart than this are no loop over neighbours.
 inline constexpr std::ptrdiff_t prefetch_reach_bytes = 1024;
 
