@@ -110,17 +110,21 @@ extern control_block nobody;  // what an empty handle names: every operation on 
   return (__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) & context::has_mail) != 0;
 }
 
+// `guesses_the_next`: the caller does not say who comes next, so the stride of the blocks has to.
+template <bool guesses_the_next = true>
 [[gnu::always_inline]] inline bool resume(control_block* fiber) {
   context::thread_words* thread = context::this_thread_words();
   const std::uintptr_t sp = fiber->word;
   if ((sp & context::tag_mask) != 0 || fiber->home != thread || exceptions_in_flight(thread)) [[unlikely]] {
     return resume_slow(fiber);
   }
-  if (__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) [[unlikely]] {
-    if (has_mail(thread)) [[unlikely]]
-      return resume_slow(fiber);
-    look_ahead(thread->last, fiber);
-    thread->last = fiber;
+  if constexpr (guesses_the_next) {
+    if (__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) [[unlikely]] {
+      if (has_mail(thread)) [[unlikely]]
+        return resume_slow(fiber);
+      look_ahead(thread->last, fiber);
+      thread->last = fiber;
+    }
   }
   fiber->word = context::running;
   const int caller_errno = *thread->errno_pointer;
@@ -356,14 +360,16 @@ namespace this_fiber {
 // ahead. A throw stops it. Returns how many live on.
 inline std::size_t resume_each(std::span<fiber> fibers) {
   constexpr std::size_t ahead = context::prefetch_distance;
-  std::size_t living = 0;
   const std::size_t count = fibers.size();
+  if (control::has_mail(context::this_thread_words())) [[unlikely]]
+    control::read_mail();
+  std::size_t living = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + 2 * ahead < count) __builtin_prefetch(fibers[i + 2 * ahead].block_, 1);
     if (i + ahead < count) context::prefetch_stack(fibers[i + ahead].block_->word);
     context::control_block* block = fibers[i].block_;
-    if (block->word == context::ended || block == &control::nobody) continue;
-    if (control::resume(block)) ++living;
+    if (block->word == context::ended || block == &control::nobody) [[unlikely]]
+      continue;
+    living += control::resume<false>(block) ? 1 : 0;
   }
   return living;
 }
