@@ -58,7 +58,7 @@ def check_view(said, where):
         check(in_order(stack_of(name, said), "steep", "steep", "steep", "brew"),
               f"{where}: stack of {name}", said)
         # The portable twin's first frame is the C library's, which has no name.
-        last = {"??", "__start_context"} if "swap_to" in stack_of(name, said) else {"ramie_first_frame"}
+        last = {"??", "__start_context"} if re.search(r"::swap_to ?\(", said) else {"ramie_first_frame"}
         check(set(stack_of(name, said)[-1:]) <= last, f"{where}: {name} ends at its first frame", said)
     check(in_order(stack_of("crosser", said), "cross"), f"{where}: stack of crosser", said)
     check(in_order(stack_of("outer", said), "wait_for"), f"{where}: stack of outer", said)
