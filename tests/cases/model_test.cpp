@@ -209,7 +209,7 @@ class model {
 // The same program by real fibers.
 class reality {
  public:
-  explicit reality(int fibers) : count_(fibers), root_(this_fiber::ref()) {
+  explicit reality(int fibers) : root_(this_fiber::ref()) {
     for (int i = 1; i <= fibers; ++i) make(i);
   }
   story tell(const std::vector<operation>& program) {
@@ -290,7 +290,6 @@ class reality {
     }
   }
 
-  int count_;
   fiber_ref root_;
   std::array<fiber, most_fibers> fibers_;
   const std::vector<operation>* program_ = nullptr;
