@@ -22,7 +22,7 @@ constexpr benchmark benchmarks[] = {
      bench_fibers},
 };
 
-void add_one(CLI::App& bench, const benchmark& which, std::shared_ptr<bench_options> options) {
+void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {
   CLI::App* one = bench.add_subcommand(which.name, which.about);
   one->add_flag("--quick", options->quick, "Fewer runs and sizes: within 20 seconds");
   one->add_flag("--smoke", options->smoke, "One iteration of everything, for tests");

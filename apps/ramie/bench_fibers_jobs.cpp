@@ -180,6 +180,7 @@ void measure_transfers(child_output& out, const fibers_plan& plan, std::size_t s
     auto ring = std::make_unique<transfer_ring>(size, stack_bytes);
     const std::size_t laps = rounds_for(plan.pairs, size);
     std::vector<double> samples;
+    samples.reserve(static_cast<std::size_t>(plan.runs));
     static_cast<void>(ring->transfer_ns(1));
     for (int run = 0; run < plan.runs; ++run) samples.push_back(ring->transfer_ns(laps));
     out.result(summarize("transfer", library, size, "ns", std::move(samples)));
@@ -189,6 +190,7 @@ void measure_transfers(child_output& out, const fibers_plan& plan, std::size_t s
 
 void measure_creation(child_output& out, const fibers_plan& plan, std::size_t stack_bytes, const std::string& library) {
   std::vector<double> samples;
+  samples.reserve(static_cast<std::size_t>(plan.runs));
   static_cast<void>(create_run_finish_ns(1000, stack_bytes));
   for (int run = 0; run < plan.runs; ++run) samples.push_back(create_run_finish_ns(plan.pairs, stack_bytes));
   out.result(summarize("create", library, 1, "ns", std::move(samples)));

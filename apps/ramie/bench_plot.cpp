@@ -49,13 +49,15 @@ std::string short_number(double value) {
 
 void draw_axes(std::string& out, const axis& x, const axis& y, const std::string& x_name, const std::string& y_name) {
   auto to = std::back_inserter(out);
-  for (double e = x.low; e <= x.high; ++e) {
+  for (int exponent = static_cast<int>(x.low); exponent <= static_cast<int>(x.high); ++exponent) {
+    const double e = exponent;
     const double at = x.place(std::pow(10, e));
     fmt::format_to(to, "<line x1='{0:.1f}' y1='{1}' x2='{0:.1f}' y2='{2}' stroke='#ddd'/>\n", at, top, height - bottom);
     fmt::format_to(to, "<text x='{:.1f}' y='{}' text-anchor='middle'>{}</text>\n", at, height - bottom + 18,
                    short_number(std::pow(10, e)));
   }
-  for (double e = y.low; e <= y.high; ++e) {
+  for (int exponent = static_cast<int>(y.low); exponent <= static_cast<int>(y.high); ++exponent) {
+    const double e = exponent;
     const double at = y.place(std::pow(10, e));
     fmt::format_to(to, "<line x1='{1}' y1='{0:.1f}' x2='{2}' y2='{0:.1f}' stroke='#ddd'/>\n", at, left, width - right);
     fmt::format_to(to, "<text x='{}' y='{:.1f}' text-anchor='end'>{}</text>\n", left - 8, at + 4,

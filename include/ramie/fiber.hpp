@@ -182,7 +182,8 @@ template <bool guesses_the_next = true>
 
 template <class F>
 struct closure_of {
-  static constexpr bool is_inline = sizeof(F) <= inline_closure_bytes && alignof(F) <= alignof(void*);
+  static constexpr std::size_t size = sizeof(F), alignment = alignof(F);
+  static constexpr bool is_inline = size <= inline_closure_bytes && alignment <= alignof(void*);
   static F& at(void* place) noexcept {
     if constexpr (is_inline) {
       return *std::launder(static_cast<F*>(place));
