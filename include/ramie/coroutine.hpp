@@ -115,6 +115,18 @@ struct exchange_place {
   }
 };
 
+// Suspends and hands over what the next resume() brings.
+template <class Out, class... In>
+typename received<In...>::type next_values(exchange_place<Out, In...>& place) {
+  this_fiber::suspend();
+  std::tuple<In...> values = place.take_in();
+  if constexpr (sizeof...(In) == 1) {
+    return static_cast<typename received<In...>::type>(std::get<0>(std::move(values)));
+  } else if constexpr (sizeof...(In) > 1) {
+    return values;
+  }
+}
+
 }  // namespace control
 }  // namespace v0
 
@@ -130,21 +142,12 @@ class yielder<Out(In...)> {
   // Out to who resumed; returns what the next resume() brings. Throws what raise() brings.
   in_type operator()(Out value) requires(!std::is_void_v<Out>) {
     place_.out.put(std::forward<Out>(value));
-    return wait();
+    return control::next_values(place_);
   }
 
  private:
   friend class coroutine<Out(In...)>;
   explicit yielder(control::exchange_place<Out, In...>& place) noexcept : place_(place) {}
-  in_type wait() {
-    this_fiber::suspend();
-    std::tuple<In...> values = place_.take_in();
-    if constexpr (sizeof...(In) == 1) {
-      return static_cast<in_type>(std::get<0>(std::move(values)));
-    } else if constexpr (sizeof...(In) > 1) {
-      return values;
-    }
-  }
   control::exchange_place<Out, In...>& place_;
 };
 
@@ -157,15 +160,7 @@ class yielder<void(In...)> {
   yielder(const yielder&) = delete;
   yielder& operator=(const yielder&) = delete;
 
-  in_type operator()() {
-    this_fiber::suspend();
-    std::tuple<In...> values = place_.take_in();
-    if constexpr (sizeof...(In) == 1) {
-      return static_cast<in_type>(std::get<0>(std::move(values)));
-    } else if constexpr (sizeof...(In) > 1) {
-      return values;
-    }
-  }
+  in_type operator()() { return control::next_values(place_); }
 
  private:
   friend class coroutine<void(In...)>;
