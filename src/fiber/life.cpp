@@ -79,7 +79,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
     }
   }
   block->word = context::created;
-  __atomic_store_n(&block->id, next_id(thread), __ATOMIC_RELAXED);
+  __atomic_store_n(&block->id, next_id(thread), __ATOMIC_RELEASE);  // pairs with for_each_block
   return {block, about.closure};
 }
 
@@ -98,9 +98,10 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
     throw with_spawn_sites(refused);
   }
   about.slot = slot;
-  fiber->home = &thread;
+  // Other threads read these two when one ends, or when a stack is refused.
+  __atomic_store_n(&fiber->home, &thread, __ATOMIC_RELAXED);
   fiber->stack_low = slot->low;
-  fiber->stack_high = slot->high();
+  __atomic_store_n(&fiber->stack_high, slot->high(), __ATOMIC_RELAXED);
   fiber->checker = context::crossing::make_record();
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
@@ -112,7 +113,8 @@ void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
   stack::release(std::exchange(about.slot, nullptr));
-  fiber->stack_low = fiber->stack_high = 0;
+  fiber->stack_low = 0;
+  __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);
   if (about.locals != nullptr) [[unlikely]]
     drop_locals(fiber);
   count_ended(thread);

@@ -99,7 +99,7 @@ void give_surplus_back(std::size_t keep) noexcept {
 control_block* take_fresh_block() {
   if (blocks.fresh == blocks.fresh_end) refill();
   if (blocks.free != nullptr) return take_block();
-  auto* block = new (reinterpret_cast<void*>(blocks.fresh)) control_block{};
+  auto* block = reinterpret_cast<control_block*>(blocks.fresh);  // zero, as the kernel gives memory
   blocks.fresh += sizeof(control_block);
   new (&cold(block)) cold_block{};
   block->word = context::unused;
@@ -109,7 +109,7 @@ control_block* take_fresh_block() {
 void release_block_cache() noexcept {
   // Fresh blocks were never formatted; the free list only takes formatted ones.
   while (blocks.fresh != blocks.fresh_end) {
-    auto* block = new (reinterpret_cast<void*>(blocks.fresh)) control_block{};
+    auto* block = reinterpret_cast<control_block*>(blocks.fresh);  // zero, as the kernel gives memory
     blocks.fresh += sizeof(control_block);
     new (&cold(block)) cold_block{};
     return_block(block);
@@ -126,7 +126,7 @@ void for_each_block(void (*visit)(control_block* block, void* argument), void* a
     const std::uintptr_t chunk = all_chunks.chunks[i].load(std::memory_order_acquire);
     for (std::size_t k = 0; k < blocks_per_chunk; ++k) {
       auto* block = reinterpret_cast<control_block*>(chunk + blocks_offset + k * sizeof(control_block));
-      if (__atomic_load_n(&block->id, __ATOMIC_RELAXED) != 0) visit(block, argument);
+      if (__atomic_load_n(&block->id, __ATOMIC_ACQUIRE) != 0) visit(block, argument);
     }
   }
 }

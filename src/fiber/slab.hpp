@@ -64,7 +64,7 @@ inline control_block* take_block() {
 inline void return_block(control_block* block) noexcept {
   __atomic_store_n(&block->id, 0, __ATOMIC_RELAXED);
   block->word = context::unused;
-  block->home = nullptr;
+  __atomic_store_n(&block->home, nullptr, __ATOMIC_RELAXED);
   block->flags = 0;
   block->resumer_sp = reinterpret_cast<std::uintptr_t>(blocks.free);
   blocks.free = block;

@@ -58,7 +58,8 @@ stack_error with_spawn_sites(const stack_error& refused) {
   site_table table;
   for_each_block(
       [](control_block* block, void* argument) {
-        if (block->stack_high == 0 || (block->flags & is_root) != 0) return;  // holds no stack
+        if (__atomic_load_n(&block->stack_high, __ATOMIC_RELAXED) == 0) return;  // holds no stack
+        if (cold(block).operations == nullptr) return;                           // a root
         static_cast<site_table*>(argument)->count(cold(block));
       },
       &table);

@@ -40,7 +40,7 @@ void take_stack_bounds(control_block& root) noexcept {
   if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
   if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
     root.stack_low = reinterpret_cast<std::uintptr_t>(low);
-    root.stack_high = root.stack_low + bytes;
+    __atomic_store_n(&root.stack_high, root.stack_low + bytes, __ATOMIC_RELAXED);
   }
   pthread_attr_destroy(&attributes);
 }
@@ -117,7 +117,7 @@ void meet_thread(thread_words& thread) {
   control_block* root = take_block();
   thread.exceptions = reinterpret_cast<context::exception_words*>(abi::__cxa_get_globals());
   thread.errno_pointer = &errno;
-  root->home = &thread;
+  __atomic_store_n(&root->home, &thread, __ATOMIC_RELAXED);
   root->word = context::running;
   root->resumer_sp = 0;
   root->flags = is_root;
@@ -133,7 +133,7 @@ void meet_thread(thread_words& thread) {
   thread.last = root;
   thread.started = 0;
   thread.attention = 0;
-  __atomic_store_n(&root->id, next_id(thread), __ATOMIC_RELAXED);
+  __atomic_store_n(&root->id, next_id(thread), __ATOMIC_RELEASE);
   register_fork_handlers();
   install_overflow_handler();
   add_overflow_stack();
