@@ -56,8 +56,6 @@ target_compile_options(ramie_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -
 # g++ 12 takes `"text" + std::string` for an overlapping copy (its bug 105651).
 target_compile_options(ramie_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
 target_compile_definitions(ramie_flags INTERFACE _GNU_SOURCE ${RAMIE_PUBLIC_DEFINITIONS})
-# GCC 12 sees overlaps in std::string where there are none (GCC bug 105651).
-target_compile_options(ramie_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_link_libraries(ramie_flags INTERFACE ramie_stack_clash_protection)
 if(RAMIE_WERROR)
   target_compile_options(ramie_flags INTERFACE -Werror)
