@@ -51,6 +51,17 @@ void describe_site(const cold_block& about, char* text, std::size_t bytes) noexc
   if (const char* begin = std::strstr(spelled, "F = "); begin != nullptr) spelled = begin + 4;
   std::size_t length = std::strlen(spelled);
   if (length != 0 && spelled[length - 1] == ']') --length;
+  // clang names no function but the place, with the path that the compiler was given: the same words as above.
+  unsigned line = 0;
+  if (const char* colon = std::strchr(spelled, ':');
+      std::strncmp(spelled, "(lambda at ", 11) == 0 && colon != nullptr && std::sscanf(colon, ":%u:", &line) == 1) {
+    const char* file = spelled + 11;
+    for (const char* at = file; at != colon; ++at) {
+      if (*at == '/') file = at + 1;
+    }
+    std::snprintf(text, bytes, "%.*s:%u", static_cast<int>(colon - file), file, line);
+    return;
+  }
   std::snprintf(text, bytes, "%.*s", static_cast<int>(length), spelled);
 }
 

@@ -318,7 +318,12 @@ TEST_F(guard_test, the_mprotect_rung_refuses_in_time_and_the_rest_of_the_process
     EXPECT_EQ(error.limit(), ramie::stack_limit::mappings);
     EXPECT_EQ(error.code(), std::errc::not_enough_memory);
     EXPECT_NE(error.cure().find("sysctl -w vm.max_map_count="), std::string::npos);
-    EXPECT_NE(refusal.find("refuses_in_time"), std::string::npos) << "the spawn site is named: " << refusal;
+    // emplace_back makes the fiber, so the closure's type tells the site: its function by g++, its place by clang.
+#if defined(__clang__)
+    EXPECT_NE(refusal.find("guard_test.cpp:"), std::string::npos) << refusal;
+#else
+    EXPECT_NE(refusal.find("refuses_in_time"), std::string::npos) << refusal;
+#endif
   }
   if (refusal.empty()) {
     std::printf("skipped: mprotect limit: vm.max_map_count is too high to reach here\n");
