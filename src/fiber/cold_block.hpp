@@ -21,7 +21,8 @@ enum class pending : std::uint8_t { nothing, error, kill, thread_exit };
 
 enum fiber_flag : std::uint32_t {
   being_killed = 1,  // its forced unwinding has begun: a second kill does nothing
-  is_root = 2        // a thread's own stack
+  is_root = 2,       // a thread's own stack
+  is_base = 4        // a task's own fiber: its resumer is the loop of a scheduler
 };
 
 struct cold_block {

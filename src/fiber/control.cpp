@@ -249,6 +249,9 @@ void suspend_slow() {
     if ((self->flags & is_root) != 0) {
       refuse(fiber_errc::no_resumer, "suspend", self, "it is a thread's own stack, nobody resumed it");
     }
+    if ((self->flags & is_base) != 0) {
+      refuse(fiber_errc::base_of_task, "suspend", self, "it is a task's own fiber; this_task::yield() lets others run");
+    }
     refuse(fiber_errc::no_resumer, "suspend", self, "it was entered by transfer; leave it by transfer");
   }
   const std::uintptr_t sp = std::exchange(about.held_resumer_sp, 0);

@@ -72,7 +72,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.has_function = true;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
-      inherit_locals(thread.current, block);
+      about.locals = copy_locals();
     } catch (...) {
       discard_block(block);
       throw;

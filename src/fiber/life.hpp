@@ -31,8 +31,8 @@ inline bool has_resumer(const control_block* fiber) noexcept {
 }
 
 void drop_locals(control_block* fiber) noexcept;
-// A new fiber's locals: copies of its maker's. Throws what copying them throws.
-void inherit_locals(const control_block* from, control_block* to);
+// Copies of the running fiber's locals, for a fiber that it makes; null when it has none. Throws what copying throws.
+local_values* copy_locals();
 
 // "fiber 'parser' (#17, made at main.cpp:12)", into a buffer; for reports and error texts. Never allocates.
 struct fiber_title {

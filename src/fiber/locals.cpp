@@ -1,4 +1,5 @@
 // fiber_local's values: a short list in each fiber that has any, searched by key.
+#include "fiber/chain.hpp"
 #include "fiber/life.hpp"
 
 #include <algorithm>
@@ -26,13 +27,17 @@ struct local_values {
 
 void drop_locals(control_block* fiber) noexcept { delete std::exchange(cold(fiber).locals, nullptr); }
 
-void inherit_locals(const control_block* from, control_block* to) {
+void drop(local_values* locals) noexcept { delete locals; }
+
+local_values* copy_locals() {
+  const local_values* mine = cold(self_block()).locals;
+  if (mine == nullptr) return nullptr;
   auto copies = std::make_unique<local_values>();
-  copies->list.reserve(cold(from).locals->list.size());
-  for (const local_value& one : cold(from).locals->list) {
+  copies->list.reserve(mine->list.size());
+  for (const local_value& one : mine->list) {
     copies->list.push_back({one.key, one.operations->copy(one.value), one.operations});
   }
-  cold(to).locals = copies.release();
+  return copies.release();
 }
 
 }  // namespace ramie::inline v0::control

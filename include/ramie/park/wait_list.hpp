@@ -1,0 +1,104 @@
+// What waiting objects (a mutex, a channel) keep: who waits on them, first come first.
+//
+// A waiter is one wait of one fiber or thread: a small object on the stack that waits. It is in one list at a time, and
+// who takes it out of the list owes it a wake. Nothing here locks: the object that owns the list does.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#pragma GCC visibility push(default)
+namespace ramie {
+inline namespace v0 {
+namespace parking {
+
+class host;
+struct parked;
+
+// Something that a thread is to do, posted to it by another.
+struct letter {
+  letter* next_letter = nullptr;
+  void (*open)(letter& self) noexcept = nullptr;
+};
+
+struct waiter : letter {
+  waiter* next = nullptr;
+  waiter* previous = nullptr;
+  bool listed = false;
+  host* home = nullptr;                  // of the thread that waits; null: it has none and blocks
+  parked* who = nullptr;                 // the task that waits
+  void* place = nullptr;                 // the waiting object's own: where the value goes, what is asked for
+  std::uint64_t asked = 0;               // likewise
+  std::atomic<std::uint32_t> state = 0;  // enum waiter_state; a futex where a plain thread waits
+
+  waiter() noexcept;  // for the fiber or thread that calls
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+};
+enum waiter_state : std::uint32_t { waiting, woken, interrupted };
+
+class wait_list {
+ public:
+  constexpr wait_list() noexcept = default;
+  wait_list(const wait_list&) = delete;
+  wait_list& operator=(const wait_list&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] waiter* first() const noexcept { return first_; }
+
+  void push_back(waiter& one) noexcept {
+    one.previous = last_;
+    one.next = nullptr;
+    (last_ == nullptr ? first_ : last_->next) = &one;
+    last_ = &one;
+    one.listed = true;
+  }
+  void push_front(waiter& one) noexcept {
+    one.next = first_;
+    one.previous = nullptr;
+    (first_ == nullptr ? last_ : first_->previous) = &one;
+    first_ = &one;
+    one.listed = true;
+  }
+  // False when it was not in the list: somebody has taken it and will wake it.
+  bool remove(waiter& one) noexcept {
+    if (!one.listed) return false;
+    (one.previous == nullptr ? first_ : one.previous->next) = one.next;
+    (one.next == nullptr ? last_ : one.next->previous) = one.previous;
+    one.listed = false;
+    return true;
+  }
+  // Null when nobody waits.
+  waiter* pop_front() noexcept {
+    waiter* one = first_;
+    if (one != nullptr) remove(*one);
+    return one;
+  }
+  // Takes over all of the other's, in order, behind its own.
+  void append(wait_list& other) noexcept {
+    while (waiter* one = other.pop_front()) push_back(*one);
+  }
+
+ private:
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
+
+// Held for a few instructions only, never across a wait. Between fibers of one thread it is never contended.
+class short_lock {
+ public:
+  void lock() noexcept {
+    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      lock_slowly();
+  }
+  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+
+ private:
+  void lock_slowly() noexcept;  // spins, then lets other threads run
+  std::atomic<bool> held_ = false;
+};
+
+}  // namespace parking
+}  // namespace v0
+}  // namespace ramie
+#pragma GCC visibility pop

@@ -1,0 +1,95 @@
+// Who runs tasks on a thread, as seen by whatever waits: where to leave to, who runs, who is ready, what time it is.
+//
+// The waist of the house. park() (park.hpp) leaves the running chain for `loop`; wake() puts it into `ready` at home or
+// sends a letter from elsewhere. Only the home thread touches `ready`; the one thing that other threads touch is the
+// letter box. A scheduler derives from this and supplies the loop, the clock and the timers; ten lines are enough.
+#pragma once
+
+#include "fiber/chain.hpp"
+#include "park/ready_ring.hpp"
+#include "park/reason.hpp"
+#include "park/timer.hpp"
+
+#include <ramie/park/cancel_scope.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace ramie::inline v0::parking {
+
+// A chain that is known to a host. Tasks derive from it.
+struct parked {
+  // The first line of the cache is all that a switch touches.
+  control::chain chain;
+  std::uint64_t reductions = 0;       // all that it was charged
+  std::uint32_t ticks = 0;            // milliseconds that it was seen running
+  std::uint32_t no_yield = 0;         // depth of regions in which a spent slice does not end
+  const wait_kind* kind = nullptr;    // what it waits for; null: it runs or is ready
+  waiter* waits_on = nullptr;
+  cancel_scope* innermost = nullptr;  // the scope that it is in
+  cancel_scope* delivered = nullptr;  // the scope whose request it was told of and has not come to
+  parked* next_sibling = nullptr;     // children of the scope that it was spawned in
+  parked* previous_sibling = nullptr;
+  std::uint32_t waits_since = 0;      // on the host's ticks
+  bool interrupt = false;             // somewhere around it there may be a request that it was not told of
+};
+
+// What other threads have sent, newest first.
+class letter_box {
+ public:
+  // Any thread. True when it was empty.
+  bool post(letter& one) noexcept {
+    letter* seen = newest_.load(std::memory_order_relaxed);
+    do {
+      one.next_letter = seen;
+    } while (!newest_.compare_exchange_weak(seen, &one, std::memory_order_release, std::memory_order_relaxed));
+    return seen == nullptr;
+  }
+  [[nodiscard]] bool empty() const noexcept { return newest_.load(std::memory_order_relaxed) == nullptr; }
+  // Opens all, oldest first. Home thread. How many there were.
+  std::size_t open_all() noexcept;
+
+ private:
+  std::atomic<letter*> newest_ = nullptr;
+};
+
+// What a task may do before it is the turn of the others, as in BEAM.
+inline constexpr std::int64_t reductions_per_slice = 4000;
+
+class host {
+ public:
+  control::control_block loop{};  // loop.resumer_sp: where the host waits for the running chain to be left
+  parked* running = nullptr;
+  std::int64_t budget = reductions_per_slice;  // of the running task, what is left
+  std::uint32_t ticks_seen = 0;
+  ready_ring ready;
+  alignas(64) std::atomic<std::uint32_t> ticks = 0;  // counted up by another thread while this one is busy: milliseconds
+  letter_box letters;
+
+  host() = default;
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+
+  // Nanoseconds of a clock that never goes back.
+  virtual std::int64_t now_ns() noexcept = 0;
+  virtual void set(timer& one, std::int64_t due_ns) noexcept = 0;
+  virtual void unset(timer& one) noexcept = 0;
+  // Any thread: a letter came into an empty box.
+  virtual void rouse() noexcept = 0;
+  // Any thread: posts a letter.
+  void post(letter& one) noexcept {
+    if (letters.post(one)) rouse();
+  }
+
+ protected:
+  ~host() = default;
+};
+
+// The calling thread's host; null when nobody runs tasks here.
+[[gnu::always_inline]] inline host* this_host() noexcept {
+  return static_cast<host*>(context::this_thread_words()->host);
+}
+inline void set_this_host(host* one) noexcept { control::this_thread().host = one; }
+
+}  // namespace ramie::inline v0::parking

@@ -1,0 +1,189 @@
+#include <ramie/runtime.hpp>
+
+#include "base/check.hpp"
+#include "task/record.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+namespace ramie {
+namespace {
+
+using parking::host;
+using tasking::record;
+using tasking::scope_state;
+
+struct posted_task : parking::letter {
+  runtime* to = nullptr;
+  std::function<void()> body;
+  task_options options;
+  call_site site;
+};
+
+}  // namespace
+
+struct runtime::state {
+  explicit state(const runtime_options& wanted)
+      : options(wanted),
+        scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
+                  tasking::functions) {
+    root.home = &scheduler;
+  }
+
+  runtime_options options;
+  sched::scheduler scheduler;
+  scope_state root;  // above all tasks
+  bool idle = false;  // no task is left
+  std::exception_ptr stop_cause;
+  bool stopped = false;
+
+  // Spawns in the root; on the home thread, whether or not it runs.
+  record* spawn_root(std::function<void()> body, const task_options& how, const call_site& site);
+  sched::scheduler::ending drive(std::int64_t until_ns);
+  static void unseen(std::exception_ptr error, const char* name, void* self);
+  void stop_now(std::exception_ptr cause) noexcept;
+};
+
+namespace {
+
+using root_payload = tasking::payload<std::function<void()>, void>;
+
+}  // namespace
+
+void runtime::state::unseen(std::exception_ptr error, const char* name, void* self) {
+  static_cast<state*>(self)->options.unseen_error(std::move(error), name);
+}
+
+record* runtime::state::spawn_root(std::function<void()> body, const task_options& how, const call_site& site) {
+  void* outer = std::exchange(context::this_thread_words()->host, &scheduler);
+  record* made = nullptr;
+  try {
+    made = tasking::create(root, sizeof(root_payload), &root_payload::how, how, site);
+    auto* place = ::new (tasking::payload_of(made)) root_payload{};
+    place->body.emplace(std::move(body));
+    tasking::submit(made);
+  } catch (...) {
+    context::this_thread_words()->host = outer;
+    throw;
+  }
+  context::this_thread_words()->host = outer;
+  return made;
+}
+
+sched::scheduler::ending runtime::state::drive(std::int64_t until_ns) {
+  if (options.unseen_error != nullptr) tasking::set_unseen_error_hook(&unseen, this);
+  tasking::set_root_scope(&root);
+  const auto how = scheduler.run_until(idle, until_ns);
+  tasking::set_root_scope(nullptr);
+  tasking::set_unseen_error_hook(nullptr, nullptr);
+  return how;
+}
+
+void runtime::state::stop_now(std::exception_ptr cause) noexcept {
+  if (std::exchange(stopped, true)) return;
+  stop_cause = cause;
+  root.cancel(std::move(cause));
+}
+
+runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
+
+runtime::~runtime() {
+  RAMIE_CHECK(state_->root.living == 0);
+}
+
+void runtime::run_main(void (*body)(void*), void* argument) {
+  state& here = *state_;
+  if (parking::this_host() != nullptr) {
+    throw std::logic_error("run inside run: this thread's tasks are running already; spawn in a scope instead");
+  }
+  if (here.stopped) throw std::logic_error("run: this runtime was stopped");
+  here.idle = false;
+  record* main = here.spawn_root([&] { body(argument); }, {.name = "main"}, call_site{"", 0});
+  tasking::scope_state& root = here.root;
+  // The last one to end says so.
+  root.all_ended = &here.idle;
+  auto how = here.drive(INT64_MAX);
+  std::string report;
+  if (how == sched::scheduler::ending::stuck) {
+    tasking::describe_tasks(root, 0, report);
+    std::fprintf(stderr, "ramie: deadlock: all tasks wait and nothing can wake them\n%s", report.c_str());
+    void* outer = std::exchange(context::this_thread_words()->host, static_cast<host*>(&here.scheduler));
+    root.cancel(std::make_exception_ptr(deadlock("all tasks wait and nothing can wake them:\n" + report)));
+    context::this_thread_words()->host = outer;
+    how = here.drive(INT64_MAX);
+    if (how == sched::scheduler::ending::stuck) {
+      std::fprintf(stderr, "ramie: the tasks that are left wait in shields, for ever\n");
+      std::abort();
+    }
+  }
+  struct dropped {
+    record* one;
+    ~dropped() { tasking::drop(one); }
+  } const held{main};
+  std::exception_ptr failure = std::exchange(root.failure, nullptr);
+  root.requested = false;
+  root.cause = nullptr;
+  if (!report.empty()) throw deadlock("all tasks wait and nothing can wake them:\n" + report);
+  if (here.stopped) {
+    here.stopped = false;
+    throw task_cancelled(here.stop_cause);
+  }
+  if (failure != nullptr) std::rethrow_exception(failure);
+  if (main->state.load() == task_state::cancelled) throw task_cancelled(main->error);
+}
+
+void runtime::post(std::function<void()> body, task_options options, call_site site) {
+  auto* letter = new posted_task;
+  letter->to = this;
+  letter->body = std::move(body);
+  letter->options = options;
+  letter->site = site;
+  letter->open = [](parking::letter& sent) noexcept {
+    auto& read = static_cast<posted_task&>(sent);
+    state& here = *read.to->state_;
+    try {
+      tasking::drop(here.spawn_root(std::move(read.body), read.options, read.site));
+    } catch (...) {
+      tasking::tell_unseen(std::current_exception(), read.options.name.text());
+    }
+    delete &read;
+  };
+  state_->scheduler.post(*letter);
+}
+
+bool runtime::run_once(std::chrono::nanoseconds duration) {
+  state& here = *state_;
+  if (parking::this_host() != nullptr) throw std::logic_error("run_once inside run: the tasks are running already");
+  here.scheduler.letters.open_all();
+  here.idle = here.root.living == 0;
+  here.root.all_ended = &here.idle;
+  const std::int64_t now = here.scheduler.now_ns();
+  here.drive(duration.count() > INT64_MAX - now ? INT64_MAX - 1 : now + duration.count());
+  if (std::exception_ptr failure = std::exchange(here.root.failure, nullptr)) {
+    here.root.requested = false;
+    std::rethrow_exception(failure);
+  }
+  return here.idle;
+}
+
+void runtime::stop(std::exception_ptr cause) noexcept {
+  if (parking::this_host() == &state_->scheduler) return state_->stop_now(std::move(cause));
+  struct stop_letter : parking::letter {
+    state* to = nullptr;
+    std::exception_ptr cause;
+  };
+  auto* letter = new (std::nothrow) stop_letter;
+  if (letter == nullptr) return;
+  letter->to = state_.get();
+  letter->cause = std::move(cause);
+  letter->open = [](parking::letter& sent) noexcept {
+    auto& read = static_cast<stop_letter&>(sent);
+    read.to->stop_now(std::move(read.cause));
+    delete &read;
+  };
+  state_->scheduler.post(*letter);
+}
+
+}  // namespace ramie

@@ -1,0 +1,107 @@
+// The host of one thread: runs what is ready, in the order in which it became ready; sleeps until the next timer or
+// letter when nothing is.
+//
+// It knows nothing of who owns a task or what a failure means. One thread makes it, runs it and destroys it; rouse()
+// and post() may be called by others. Time is read when timers are looked at, every 64 slices and before sleeping,
+// never at a switch.
+#pragma once
+
+#include "park/park.hpp"
+#include "sched/wheel.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace ramie::inline v0::sched {
+
+using parking::parked;
+
+enum class clock_kind : std::uint8_t {
+  monotonic,
+  fake  // stands still while anything is ready; when nothing is, goes to the next timer at once
+};
+
+// What a task wants of the fiber that runs it. The locals are handed over.
+struct start_order {
+  fiber_options options;
+  call_site site;
+  control::local_values* locals;
+};
+
+// What runs on a base fiber: tasks, one after the other. Room `task` supplies it.
+struct task_functions {
+  start_order (*order)(parked& task) noexcept;
+  void (*run)(parked& task);             // its function and its end; on the base, with host.running == &task
+  void (*lost)(parked& task) noexcept;   // the base was unwound by force under it: the task is over
+  // A stack was refused for it: the task ends with the exception that is in flight.
+  void (*refused)(parked& task) noexcept;
+};
+
+class scheduler final : public parking::host {
+ public:
+  scheduler(clock_kind clock, const task_functions& functions);
+  ~scheduler();
+
+  // Room for one more task in the line, to be made before there is the task. Throws std::bad_alloc.
+  void make_room() {
+    ready.reserve(tasks_ + 1);
+    ++tasks_;
+  }
+  // A task that has not started goes to the end of the line; it was made room for.
+  void start_later(parked& task) noexcept { ready.push(&task); }
+  void task_ended() noexcept { --tasks_; }
+  // What the running task has used of its slice is added to its counts.
+  void account(parked& task) noexcept {
+    task.reductions += static_cast<std::uint64_t>(parking::reductions_per_slice - budget);
+    const std::uint32_t now = ticks.load(std::memory_order_relaxed);
+    if (now != ticks_seen) [[unlikely]] {
+      task.ticks += now - ticks_seen;
+      ticks_seen = now;
+    }
+  }
+  [[nodiscard]] std::size_t tasks() const noexcept { return tasks_; }
+
+  enum class ending : std::uint8_t {
+    done,
+    time_over,
+    stuck  // nothing is ready, and nothing can ever make it so
+  };
+  // Runs until `done` is true, looked at between slices, or until `until_ns` on its clock.
+  ending run_until(const bool& done, std::int64_t until_ns);
+
+  std::int64_t now_ns() noexcept override;
+  void set(parking::timer& one, std::int64_t due_ns) noexcept override { timers_.set(one, due_ns); }
+  void unset(parking::timer& one) noexcept override { timers_.unset(one); }
+  void rouse() noexcept override;
+
+  // Who will post a letter from outside of this process's threads, or is known to: while there are any nothing is stuck.
+  std::atomic<std::uint32_t> outside_wakers = 0;
+
+  [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }
+
+ private:
+  static void base_main(void* self);
+  void run_tasks();
+  void run_slice();
+  [[gnu::noinline]] bool take_base(parked& task);
+  [[gnu::noinline]] void look_around();
+  bool sleep_until_something(std::int64_t until_ns);
+
+  const task_functions functions_;
+  const clock_kind clock_;
+  std::int64_t fake_now_ns_ = 0;
+  timer_wheel timers_;
+  std::size_t tasks_ = 0;
+  std::vector<control::chain> idle_bases_;  // of the default size, between two tasks
+  bool base_is_default_ = true;             // the running one
+  bool thread_exits_ = false;
+  bool slept_in_vain_ = false;
+  std::uint32_t slices_until_look_ = 0;
+  std::int64_t woke_ns_ = 0;
+  alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
+  std::atomic<bool> busy_ = false;
+};
+
+}  // namespace ramie::inline v0::sched

@@ -1,0 +1,91 @@
+#include "sched/ticker.hpp"
+
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace ramie::inline v0::sched {
+
+std::atomic<std::uint32_t> ticker_sleeps = 0;
+
+namespace {
+
+struct clock_face {
+  std::atomic<std::uint32_t>* ticks;
+  std::atomic<bool>* busy;
+};
+
+struct ticker {
+  std::mutex lock;
+  std::vector<clock_face> faces;
+  bool started = false;
+};
+ticker& the_ticker() {
+  static auto* const one = new ticker;
+  return *one;
+}
+
+// After so many rounds in which nobody was busy it sleeps.
+constexpr int idle_rounds_most = 100;
+
+void tick() {
+  ticker& here = the_ticker();
+  for (int idle_rounds = 0;;) {
+    os::sleep_until(os::monotonic_now_ns() + tick_ns);
+    bool any = false;
+    {
+      std::lock_guard held(here.lock);
+      for (const clock_face& face : here.faces) {
+        if (!face.busy->load(std::memory_order_relaxed)) continue;
+        face.ticks->fetch_add(1, std::memory_order_relaxed);
+        any = true;
+      }
+    }
+    idle_rounds = any ? 0 : idle_rounds + 1;
+    if (idle_rounds < idle_rounds_most) continue;
+    ticker_sleeps.store(1, std::memory_order_seq_cst);
+    os::futex_wait(ticker_sleeps, 1);
+    ticker_sleeps.store(0, std::memory_order_relaxed);
+    idle_rounds = 0;
+  }
+}
+
+}  // namespace
+
+void add_to_ticker(std::atomic<std::uint32_t>& ticks, std::atomic<bool>& busy) {
+  ticker& here = the_ticker();
+  std::lock_guard held(here.lock);
+  here.faces.push_back({&ticks, &busy});
+  if (!std::exchange(here.started, true)) {
+    try {
+      os::start_quiet_thread("ramie-ticker", &tick);
+    } catch (...) {
+      here.started = false;
+      here.faces.pop_back();
+      throw;
+    }
+  }
+}
+
+void remove_from_ticker(std::atomic<std::uint32_t>& ticks) noexcept {
+  ticker& here = the_ticker();
+  std::lock_guard held(here.lock);
+  std::erase_if(here.faces, [&](const clock_face& face) { return face.ticks == &ticks; });
+}
+
+void rouse_ticker() noexcept {
+  if (ticker_sleeps.exchange(0, std::memory_order_seq_cst) != 0) os::futex_wake_one(ticker_sleeps);
+}
+
+std::uint32_t ticker_threads() noexcept {
+  std::lock_guard held(the_ticker().lock);
+  return the_ticker().started ? 1 : 0;
+}
+
+void forget_ticker_after_fork() noexcept { the_ticker().started = false; }
+
+}  // namespace ramie::inline v0::sched

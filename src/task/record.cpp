@@ -1,0 +1,280 @@
+// A task from its making to its end, and what its handle does.
+#include "task/record.hpp"
+
+#include "base/check.hpp"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace ramie {
+
+const char* name_of(task_state state) noexcept {
+  switch (state) {
+    case task_state::ready:
+      return "ready";
+    case task_state::running:
+      return "running";
+    case task_state::waiting:
+      return "waiting";
+    case task_state::finished:
+      return "finished";
+    case task_state::failed:
+      return "failed";
+    case task_state::cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+task_cancelled::task_cancelled(std::exception_ptr cause)
+    : std::runtime_error("the task was cancelled"), cause_(std::move(cause)) {}
+
+}  // namespace ramie
+
+namespace ramie::inline v0::tasking {
+namespace {
+
+using parking::host;
+using parking::wait_kind;
+using parking::waiter;
+
+struct unseen_errors {
+  unseen_error_hook hook = nullptr;
+  void* argument = nullptr;
+};
+[[gnu::tls_model("initial-exec")]] constinit thread_local unseen_errors unseen;
+
+void destroy(record* one) noexcept {
+  if (one->has_payload) one->how->destroy_result(payload_of(one));
+  if (one->locals != nullptr) control::drop(one->locals);
+  one->~record();
+  std::free(one);
+}
+
+// Home thread. After this the record may be gone.
+void complete(record& task, task_state how, std::exception_ptr error) noexcept {
+  task.how->destroy_body(payload_of(&task));
+  scope_state& parent = *task.parent;
+  parking::orphan(parent, task);
+  --parent.living;
+  if (task.transient) --parent.transient;
+  task.home->task_ended();
+  if (how == task_state::failed) fail(parent, error, task.name.text());
+  task.error = std::move(error);
+  parking::wait_list joiners;
+  {
+    std::lock_guard held(task.joiners_lock);
+    task.state.store(how, std::memory_order_release);
+    joiners.append(task.joiners);
+  }
+  while (waiter* one = joiners.pop_front()) parking::wake(*one);
+  if (parent.joiner != nullptr && parent.living == parent.transient) {
+    parking::wake(*std::exchange(parent.joiner, nullptr));
+  }
+  if (parent.living == 0 && parent.all_ended != nullptr) *parent.all_ended = true;
+  drop(&task);
+}
+
+sched::start_order order_of(parking::parked& one) noexcept {
+  record& task = record_of(one);
+  return {{.stack_bytes = task.stack_bytes, .name = task.name}, task.site, std::exchange(task.locals, nullptr)};
+}
+
+void run(parking::parked& one) {
+  record& task = record_of(one);
+  task_state how = task_state::finished;
+  std::exception_ptr error;
+  parking::cancel_scope* asked = task.interrupt ? parking::deliverable(task) : nullptr;
+  if (asked != nullptr) {
+    how = task_state::cancelled;
+    error = asked->cause;
+  } else {
+    task.state.store(task_state::running, std::memory_order_relaxed);
+    try {
+      task.how->run(payload_of(&task));
+    } catch (const cancelled& told) {
+      told.absorb();
+      how = task_state::cancelled;
+      error = told.cause();
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      how = task_state::failed;
+      error = std::current_exception();
+    }
+  }
+  RAMIE_CHECK(task.innermost == &task.self);
+  task.home->account(task);
+  complete(task, how, std::move(error));
+}
+
+// Its fiber was killed, or the thread exits.
+void lost(parking::parked& one) noexcept {
+  record& task = record_of(one);
+  task.innermost = &task.self;
+  complete(task, task_state::cancelled, nullptr);
+}
+
+void refused(parking::parked& one) noexcept {
+  complete(record_of(one), task_state::failed, std::current_exception());
+}
+
+bool withdraw_join(waiter& one) noexcept {
+  auto* task = static_cast<record*>(one.place);
+  std::lock_guard held(task->joiners_lock);
+  return task->joiners.remove(one);
+}
+constexpr wait_kind join_wait = {"join", &withdraw_join};
+
+bool has_ended(const record* one) noexcept {
+  return one->state.load(std::memory_order_acquire) >= task_state::finished;
+}
+
+// The request of another thread.
+struct cancel_letter : parking::letter {
+  record* task;
+  std::exception_ptr cause;
+};
+
+}  // namespace
+
+const sched::task_functions functions = {&order_of, &run, &lost, &refused};
+
+void set_unseen_error_hook(unseen_error_hook hook, void* argument) noexcept { unseen = {hook, argument}; }
+
+void tell_unseen(const std::exception_ptr& error, const char* name) noexcept {
+  if (unseen.hook != nullptr) return unseen.hook(error, name, unseen.argument);
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& escaped) {
+    std::fprintf(stderr, "ramie: task '%s' failed after its scope had failed already: %s\n", name, escaped.what());
+  } catch (...) {
+    std::fprintf(stderr, "ramie: task '%s' failed after its scope had failed already\n", name);
+  }
+}
+
+void fail(scope_state& scope, std::exception_ptr error, const char* name) noexcept {
+  if (scope.failure != nullptr) return tell_unseen(error, name);
+  scope.failure = error;
+  scope.cancel(std::move(error));
+}
+
+sched::scheduler& scheduler_here(const char* what) {
+  host* here = parking::this_host();
+  if (here == nullptr) {
+    throw std::logic_error(std::string(what) + " needs a scheduler on this thread: call it inside ramie::run");
+  }
+  return static_cast<sched::scheduler&>(*here);
+}
+
+record* create(scope_state& parent, std::size_t payload_bytes, const operations* how, const task_options& options,
+               const call_site& site) {
+  sched::scheduler& here = scheduler_here("spawn");
+  if (parent.home != &here) throw std::logic_error("spawn: this scope belongs to another thread");
+  if (parent.closed) throw std::logic_error("spawn: this scope has ended; its children are waited for no more");
+  void* place = std::malloc(record_bytes + payload_bytes);
+  if (place == nullptr) throw std::bad_alloc();
+  auto* made = ::new (place) record;
+  try {
+    made->locals = control::copy_locals();
+    here.make_room();
+  } catch (...) {
+    destroy(made);
+    throw;
+  }
+  made->parent = &parent;
+  made->home = &here;
+  made->how = how;
+  made->name = options.name;
+  made->site = site;
+  made->stack_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(options.stack_bytes, UINT32_MAX));
+  made->transient = options.transient;
+  return made;
+}
+
+void discard(record* one) noexcept {
+  one->home->task_ended();
+  destroy(one);
+}
+
+void submit(record* one) noexcept {
+  one->has_payload = true;
+  scope_state& parent = *one->parent;
+  one->self.outer = &parent;
+  one->self.owner = one;
+  one->innermost = &one->self;
+  parking::adopt(parent, *one);
+  ++parent.living;
+  if (one->transient) ++parent.transient;
+  one->home->start_later(*one);
+}
+
+void drop(record* one) noexcept {
+  // The last holder needs no read-modify-write.
+  if (one->references.load(std::memory_order_acquire) == 1 ||
+      one->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    destroy(one);
+  }
+}
+
+void join(record* one) {
+  if (one == nullptr) throw std::logic_error("join: the task handle is empty");
+  if (has_ended(one)) return parking::charge(1);
+  waiter me;
+  if (me.who == one) throw std::logic_error("join: a task cannot wait for itself");
+  me.place = one;
+  {
+    std::lock_guard held(one->joiners_lock);
+    if (has_ended(one)) return;
+    one->joiners.push_back(me);
+  }
+  parking::park(me, join_wait);
+}
+
+void check_result(record* one) {
+  join(one);
+  const task_state how = state_of(one);
+  if (how == task_state::failed) std::rethrow_exception(one->error);
+  if (how == task_state::cancelled) throw task_cancelled(one->error);
+}
+
+bool cancel(record* one, std::exception_ptr cause) noexcept {
+  if (one == nullptr || has_ended(one)) return false;
+  if (parking::this_host() == one->home) {
+    if (one->self.requested) return false;
+    one->self.cancel(std::move(cause));
+    return true;
+  }
+  auto* letter = new (std::nothrow) cancel_letter;
+  if (letter == nullptr) return false;
+  letter->task = one;
+  letter->cause = std::move(cause);
+  one->references.fetch_add(1, std::memory_order_relaxed);
+  letter->open = [](parking::letter& sent) noexcept {
+    auto& read = static_cast<cancel_letter&>(sent);
+    if (!has_ended(read.task)) read.task->self.cancel(std::move(read.cause));
+    drop(read.task);
+    delete &read;
+  };
+  one->home->post(*letter);
+  return true;
+}
+
+task_state state_of(const record* one) noexcept {
+  if (one == nullptr) return task_state::finished;
+  const task_state state = one->state.load(std::memory_order_acquire);
+  if (state != task_state::running || parking::this_host() != one->home) return state;
+  if (one->home->running == one) return task_state::running;
+  return one->kind != nullptr ? task_state::waiting : task_state::ready;
+}
+
+const char* name_of(const record* one) noexcept { return one == nullptr ? "" : one->name.text(); }
+
+}  // namespace ramie::inline v0::tasking

@@ -1,0 +1,59 @@
+// A task as its thread knows it. Lies before its function and result, in one piece of memory that lives until it has
+// ended and the last handle is gone.
+#pragma once
+
+#include "sched/scheduler.hpp"
+
+#include <ramie/task.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+
+namespace ramie::inline v0::tasking {
+
+struct record : parking::parked {
+  parking::cancel_scope self;  // the outermost scope of its own: what task::cancel() asks
+  scope_state* parent = nullptr;
+  sched::scheduler* home = nullptr;
+  const operations* how = nullptr;
+  control::local_values* locals = nullptr;  // for its fiber, until it starts
+  label name;
+  call_site site;
+  std::uint32_t stack_bytes = 0;
+  bool transient = false;
+  bool has_payload = false;  // constructed
+  std::atomic<task_state> state = task_state::ready;
+  std::atomic<std::uint32_t> references = 2;  // its own until it has ended, and the handle's
+  parking::short_lock joiners_lock;
+  parking::wait_list joiners;
+  std::exception_ptr error;  // what escaped it, or the cause of its cancellation
+  std::unique_ptr<std::string> annotation;
+};
+static_assert(sizeof(record) <= record_bytes);
+
+// What the scheduler calls.
+extern const sched::task_functions functions;
+
+// The scheduler of the calling thread, or std::logic_error that says `what` needs one.
+sched::scheduler& scheduler_here(const char* what);
+inline record& record_of(parking::parked& task) noexcept { return static_cast<record&>(task); }
+
+// The first failure of a scope cancels what is in it; others are told to the hook.
+void fail(scope_state& scope, std::exception_ptr error, const char* name) noexcept;
+void tell_unseen(const std::exception_ptr& error, const char* name) noexcept;
+
+// A failure that nobody else will see. Set by the runtime of the thread.
+using unseen_error_hook = void (*)(std::exception_ptr error, const char* task_name, void* argument);
+void set_unseen_error_hook(unseen_error_hook hook, void* argument) noexcept;
+
+// Appends a line for each task in and under `scope`.
+void describe_tasks(const parking::cancel_scope& scope, int depth, std::string& text);
+
+// The scope above all tasks of this thread, for dump_tasks().
+void set_root_scope(const parking::cancel_scope* root) noexcept;
+
+}  // namespace ramie::inline v0::tasking

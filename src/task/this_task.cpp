@@ -1,0 +1,96 @@
+// What a task says and asks of itself.
+#include "os/clock.hpp"
+#include "task/record.hpp"
+
+#include <thread>
+
+namespace ramie::this_task {
+
+using namespace ramie::v0;
+using parking::host;
+using tasking::record;
+
+namespace {
+
+// A wait that a timer ends.
+struct sleeper : parking::waiter, parking::timer {
+  static void over(parking::timer& due) noexcept { parking::wake(static_cast<sleeper&>(due)); }
+  static bool withdraw(parking::waiter& one) noexcept {
+    auto& self = static_cast<sleeper&>(one);
+    if (!self.is_set()) return false;
+    self.home->unset(self);
+    return true;
+  }
+};
+constexpr parking::wait_kind sleep_wait = {"sleep", &sleeper::withdraw};
+
+void sleep_until_ns(host& here, std::int64_t due_ns) {
+  sleeper me;
+  me.fire = &sleeper::over;
+  here.set(me, due_ns);
+  parking::park(me, sleep_wait);
+}
+
+record* mine() noexcept {
+  host* here = parking::this_host();
+  return here == nullptr || here->running == nullptr ? nullptr : &tasking::record_of(*here->running);
+}
+
+}  // namespace
+
+void yield() noexcept {
+  if (host* here = parking::this_host()) return parking::yield(*here);
+  std::this_thread::yield();
+}
+
+void sleep_until(std::chrono::steady_clock::time_point time) {
+  const std::int64_t due_ns = tasking::due_at(time);
+  if (host* here = parking::this_host()) return sleep_until_ns(*here, due_ns);
+  os::sleep_until(due_ns);
+}
+
+void sleep_for(std::chrono::nanoseconds duration) {
+  host* here = parking::this_host();
+  const std::int64_t now = here != nullptr ? here->now_ns() : os::monotonic_now_ns();
+  const std::int64_t due_ns = duration.count() > INT64_MAX - now ? INT64_MAX : now + duration.count();
+  if (here != nullptr) return sleep_until_ns(*here, due_ns);
+  os::sleep_until(due_ns);
+}
+
+void reduce(std::int64_t reductions) noexcept { parking::charge(reductions); }
+
+void check() {
+  if (host* here = parking::this_host(); here != nullptr && here->running != nullptr) parking::check_cancelled(*here);
+}
+
+void annotate(std::string_view text) {
+  if (record* task = mine()) task->annotation = std::make_unique<std::string>(text);
+}
+
+const char* name() noexcept {
+  const record* task = mine();
+  return task == nullptr ? "" : task->name.text();
+}
+
+std::chrono::steady_clock::time_point now() noexcept {
+  host* here = parking::this_host();
+  const std::int64_t now_ns = here != nullptr ? here->now_ns() : os::monotonic_now_ns();
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(now_ns));
+}
+
+no_yield::no_yield() noexcept {
+  if (record* task = mine()) ++task->no_yield;
+}
+no_yield::~no_yield() {
+  if (record* task = mine()) --task->no_yield;
+}
+
+usage used() noexcept {
+  host* here = parking::this_host();
+  const record* task = mine();
+  if (task == nullptr) return {0, 0};
+  return {task->reductions + static_cast<std::uint64_t>(parking::reductions_per_slice - here->budget),
+          task->ticks + (here->ticks.load(std::memory_order_relaxed) - here->ticks_seen)};
+}
+
+}  // namespace ramie::this_task
