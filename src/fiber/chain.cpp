@@ -52,11 +52,11 @@ bool is_unwinding(const chain& of) noexcept {
   return (of.sp & context::tag_baggage) != 0 && cold(of.leaf).uncaught != 0;
 }
 
-departure left_unusually(chain& left, std::uintptr_t message) noexcept {
+departed left_unusually(departed left, std::uintptr_t message) noexcept {
   thread_words& thread = *context::this_thread_words();
   if (message == context::attend) {
     left.sp |= context::tag_baggage;
-    return departure::parked;
+    return left;
   }
   RAMIE_CHECK(message == context::finished || message == context::thread_exit);
   *thread.exceptions = context::exception_words{nullptr, 0};
@@ -64,8 +64,7 @@ departure left_unusually(chain& left, std::uintptr_t message) noexcept {
   base->word = context::ended;
   reap(thread, base);
   release_ended(base);
-  left = chain{};
-  return message == context::finished ? departure::ended : departure::thread_exit;
+  return {message == context::finished ? departure::ended : departure::thread_exit, 0, nullptr, 0};
 }
 
 void pack_chain(thread_words& thread, chain& leaving) noexcept {

@@ -43,30 +43,37 @@ bool is_unwinding(const chain& of) noexcept;
 
 void pack_chain(thread_words& thread, chain& leaving) noexcept;
 std::uintptr_t unpack_chain(thread_words& thread, const chain& coming) noexcept;
-departure left_unusually(chain& left, std::uintptr_t message) noexcept;
+
+// What enter() returns: how the chain was left, and where.
+struct departed {
+  departure how;
+  int errno_value;
+  control_block* leaf;
+  std::uintptr_t sp;
+};
+departed left_unusually(departed left, std::uintptr_t message) noexcept;
 
 // Continues the chain on this thread and returns when it is left again. `loop` is the caller's: it is where leave()
 // comes back to. No exception may be in flight in the caller.
-[[gnu::always_inline]] inline departure enter(control_block& loop, chain& coming) noexcept {
+[[gnu::always_inline]] inline departed enter(control_block& loop, const chain& coming) noexcept {
   thread_words* thread = context::this_thread_words();
   std::uintptr_t sp = coming.sp;
   if ((sp & context::tag_mask) != 0) [[unlikely]]
     sp = unpack_chain(*thread, coming);
+  control_block* leaf = coming.leaf;
   *thread->errno_pointer = coming.errno_value;
   control_block* self = thread->current;
-  thread->current = coming.leaf;
+  thread->current = leaf;
   context::crossing crossing;
-  crossing.depart(coming.leaf);
+  crossing.depart(leaf);
   const context::arrival arrival = context::switch_and_wait(&loop, sp, context::plain, self);
   crossing.arrive();
   thread = context::this_thread_words();
   thread->current = self;
-  coming.leaf = arrival.who;
-  coming.sp = arrival.sp;
-  coming.errno_value = *thread->errno_pointer;
+  const departed left = {departure::parked, *thread->errno_pointer, arrival.who, arrival.sp};
   if (arrival.message != context::plain) [[unlikely]]
-    return left_unusually(coming, arrival.message);
-  return departure::parked;
+    return left_unusually(left, arrival.message);
+  return left;
 }
 
 // Leaves the running chain for the loop; returns when it is entered again.

@@ -86,6 +86,7 @@ class scheduler final : public parking::host {
   void run_tasks();
   void run_slice();
   [[gnu::noinline]] bool take_base(parked& task);
+  [[gnu::noinline]] void base_left(const control::departed& left);
   [[gnu::noinline]] void look_around();
   bool sleep_until_something(std::int64_t until_ns);
 
@@ -103,5 +104,8 @@ class scheduler final : public parking::host {
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
   std::atomic<bool> busy_ = false;
 };
+
+// Any thread: posts a letter to a scheduler that may be gone already; false then.
+bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept;
 
 }  // namespace ramie::inline v0::sched

@@ -15,7 +15,8 @@
 
 namespace ramie::inline v0::tasking {
 
-struct record : parking::parked {
+struct alignas(64) record : parking::parked {
+  void* memory = nullptr;      // what malloc gave
   parking::cancel_scope self;  // the outermost scope of its own: what task::cancel() asks
   scope_state* parent = nullptr;
   sched::scheduler* home = nullptr;
@@ -28,8 +29,7 @@ struct record : parking::parked {
   bool has_payload = false;  // constructed
   std::atomic<task_state> state = task_state::ready;
   std::atomic<std::uint32_t> references = 2;  // its own until it has ended, and the handle's
-  parking::short_lock joiners_lock;
-  parking::wait_list joiners;
+  parking::wait_list joiners;  // home thread; other threads send a letter
   std::exception_ptr error;  // what escaped it, or the cause of its cancellation
   std::unique_ptr<std::string> annotation;
 };
