@@ -31,8 +31,8 @@ enum class clock_kind : unsigned char {
 struct runtime_options {
   label name = {};
   clock_kind clock = clock_kind::monotonic;
-  // A failure that nobody else will see: the second one in a scope. Null: one line on standard error. On the thread that
-  // runs the task; must not throw.
+  // A failure that nobody else will see: the second one in a scope. Null: one line on standard error. On the thread
+  // that runs the task; must not throw.
   void (*unseen_error)(std::exception_ptr error, const char* task_name) = nullptr;
 };
 
@@ -44,11 +44,11 @@ class runtime {
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  // Runs `main` as the first task: main() or main(scope&), whose scope is the longest there is. Returns its value when it
-  // and all that was spawned have ended. Throws what escaped; deadlock when all wait and nothing can wake them;
+  // Runs `main` as the first task: main() or main(scope&), whose scope is the longest there is. Returns its value when
+  // it and all that was spawned have ended. Throws what escaped; deadlock when all wait and nothing can wake them;
   // task_cancelled after stop(); std::logic_error inside a task, where run_once() is meant.
   template <class F>
-  requires(std::invocable<F> || std::invocable<F, scope&>) auto run(F&& main) {
+  requires(std::invocable<F> || std::invocable<F, scope&>) decltype(auto) run(F&& main) {
     if constexpr (std::invocable<F, scope&>) {
       using R = std::invoke_result_t<F, scope&>;
       tasking::returned<R> result;
@@ -81,7 +81,7 @@ class runtime {
 };
 
 template <class F>
-requires(std::invocable<F> || std::invocable<F, scope&>) auto run(F&& main, runtime_options options = {}) {
+requires(std::invocable<F> || std::invocable<F, scope&>) decltype(auto) run(F&& main, runtime_options options = {}) {
   return runtime(options).run(std::forward<F>(main));
 }
 

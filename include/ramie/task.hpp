@@ -6,9 +6,9 @@
 //       page p = ramie::with_timeout(200ms, [&] { return t.get(); });
 //     });                                                      // all of them have ended
 //
-// Only a scope spawns: a function that may leave work behind takes a `scope&`, and its signature says so. spawn() queues
-// and never switches. The first failure among body and children cancels the rest; all are waited for; with_scope throws
-// that failure as itself. What children use is declared outside their scope.
+// Only a scope spawns: a function that may leave work behind takes a `scope&`, and its signature says so. spawn()
+// queues and never switches. The first failure among body and children cancels the rest; all are waited for; with_scope
+// throws that failure as itself. What children use is declared outside their scope.
 //
 // Cancelling is a request to a scope, a task or a time limit, delivered as ramie::cancelled at a wait or at check(),
 // once, to the outermost one that asked; not through a shield, not while an exception is on its way already. An
@@ -69,8 +69,8 @@ class task_cancelled : public std::runtime_error {
   std::exception_ptr cause_;
 };
 
-// The time of a with_timeout or with_deadline was over; code() is std::errc::timed_out. Each limit throws its own, after
-// its block has been left: an inner limit's is never taken for an outer one's.
+// The time of a with_timeout or with_deadline was over; code() is std::errc::timed_out. Each limit throws its own,
+// after its block has been left: an inner limit's is never taken for an outer one's.
 class timed_out : public std::system_error {
  public:
   timed_out() : std::system_error(std::make_error_code(std::errc::timed_out), "the time limit of a block") {}
@@ -211,7 +211,8 @@ class task {
 
   // Waits until it has ended, however. Does not throw its error; throws cancelled when the caller is told to go.
   void join() const { tasking::join(record_); }
-  // Its result, moved out, once (again: std::logic_error). Throws what escaped it; task_cancelled when it was cancelled.
+  // Its result, moved out, once (again: std::logic_error). Throws what escaped it; task_cancelled when it was
+  // cancelled.
   T get() {
     tasking::check_result(record_);
     if (result_ == nullptr) throw std::logic_error("the result of this task was taken already");
@@ -240,11 +241,12 @@ class scope {
   // Queues a task that calls `body`; it starts at the caller's next wait, in order. Throws std::bad_alloc, what copying
   // the body throws, and std::logic_error when the scope has ended or belongs to another thread. About 30 ns.
   template <class F>
-  requires std::invocable<std::decay_t<F>&> task<tasking::result_of<F>> spawn(F&& body, task_options options = {},
-                                                                              call_site site = call_site::current()) {
+  requires std::invocable < std::decay_t<F>
+  & > task<tasking::result_of<F>> spawn(F&& body, task_options options = {}, call_site site = call_site::current()) {
     using R = tasking::result_of<F>;
     using payload = tasking::payload<std::decay_t<F>, R>;
-    static_assert(alignof(payload) <= alignof(std::max_align_t), "a task's function is over-aligned: give it by pointer");
+    static_assert(alignof(payload) <= alignof(std::max_align_t),
+                  "a task's function is over-aligned: give it by pointer");
     tasking::record* made = tasking::create(state_, sizeof(payload), &payload::how, options, site);
     payload* place = nullptr;
     try {
@@ -273,8 +275,8 @@ class scope {
 };
 
 // Runs `body`, then waits until all children of the scope have ended. Throws the first failure of body and children;
-// later ones go to runtime_options::unseen_error. When s.cancel() ended the body: returns, or throws task_cancelled where
-// a value is due.
+// later ones go to runtime_options::unseen_error. When s.cancel() ended the body: returns, or throws task_cancelled
+// where a value is due.
 template <std::invocable<scope&> F>
 std::invoke_result_t<F, scope&> with_scope(F&& body) {
   scope one;
@@ -292,7 +294,8 @@ template <std::invocable F>
 std::invoke_result_t<F> with_timeout(std::chrono::nanoseconds duration, F&& body) {
   tasking::returned<std::invoke_result_t<F>> result;
   auto run = [&] { result.fill(std::forward<F>(body)); };
-  if (!tasking::run_limited(tasking::due_after(duration), false, &tasking::call<decltype(run)>, &run)) throw timed_out();
+  if (!tasking::run_limited(tasking::due_after(duration), false, &tasking::call<decltype(run)>, &run))
+    throw timed_out();
   return result.take();
 }
 template <std::invocable F>
@@ -335,23 +338,22 @@ tasking::perhaps<std::invoke_result_t<F>> with_shield(std::chrono::nanoseconds g
 
 // Runs all, each as a task; the results in order. The first failure cancels the others and is thrown.
 template <std::invocable... F>
-std::tuple<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...> when_all(
-    F&&... bodies) {
+std::tuple<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>
+when_all(F&&... bodies) {
   return with_scope([&](scope& s) {
     auto tasks = std::tuple{s.spawn(std::ref(bodies))...};
     s.join();
     return std::apply(
         [](auto&... one) {
           return std::tuple<
-              std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>{
-              [&] {
-                if constexpr (std::is_void_v<decltype(one.get())>) {
-                  one.get();
-                  return std::monostate{};
-                } else {
-                  return one.get();
-                }
-              }()...};
+              std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>{[&] {
+            if constexpr (std::is_void_v<decltype(one.get())>) {
+              one.get();
+              return std::monostate{};
+            } else {
+              return one.get();
+            }
+          }()...};
         },
         tasks);
   });
@@ -362,8 +364,8 @@ std::tuple<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monost
 template <std::invocable... F>
 std::variant<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>
 when_any(F&&... bodies) {
-  using value = std::variant<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate,
-                                                tasking::result_of<F>>...>;
+  using value =
+      std::variant<std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>;
   std::optional<value> first;
   std::exception_ptr failure;
   with_scope([&](scope& s) {

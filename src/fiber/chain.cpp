@@ -12,12 +12,11 @@ struct base_body {
   void (*body)(void*);
   void* argument;
 };
-constexpr closure_operations base_operations = {
-    [](void* place) {
-      const base_body call = *static_cast<base_body*>(place);
-      call.body(call.argument);
-    },
-    [](void*) noexcept {}, []() noexcept { return "a task"; }};
+constexpr closure_operations base_operations = {[](void* place) {
+                                                  const base_body call = *static_cast<base_body*>(place);
+                                                  call.body(call.argument);
+                                                },
+                                                [](void*) noexcept {}, []() noexcept { return "a task"; }};
 
 }  // namespace
 

@@ -13,8 +13,8 @@ namespace {
 // errno stays as it was: a wait is invisible to whoever waits.
 long call(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* until) noexcept {
   const int before = errno;
-  const long result = syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, until, nullptr,
-                              FUTEX_BITSET_MATCH_ANY);
+  const long result =
+      syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, until, nullptr, FUTEX_BITSET_MATCH_ANY);
   const long answer = result < 0 ? -errno : result;
   errno = before;
   return answer;

@@ -27,9 +27,12 @@ struct cancelled::delivery {
     if (absorbed) return;
     host* here = parking::this_host();
     if (here != home || here == nullptr || here->running != task || here->running->delivered != target) return;
-    std::fprintf(stderr,
-                 "ramie: a handler kept a cancellation: catch (...) without `throw;`. The task is told again at its\n"
-                 "ramie: next wait. Catch the exceptions that are meant, or rethrow.\n");
+    // One that was answered by another exception is not kept, but the task must hear of it again when that is caught.
+    if (context::this_thread_words()->exceptions->uncaught == 0) {
+      std::fprintf(stderr,
+                   "ramie: a handler kept a cancellation: catch (...) without `throw;`. The task is told again at its\n"
+                   "ramie: next wait. Catch the exceptions that are meant, or rethrow.\n");
+    }
     here->running->delivered = nullptr;
     here->running->interrupt = true;
   }

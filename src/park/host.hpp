@@ -22,17 +22,17 @@ namespace ramie::inline v0::parking {
 struct parked {
   // The first line of the cache is all that a switch touches.
   control::chain chain;
-  std::uint64_t reductions = 0;       // all that it was charged
-  std::uint32_t ticks = 0;            // milliseconds that it was seen running
-  std::uint32_t no_yield = 0;         // depth of regions in which a spent slice does not end
-  const wait_kind* kind = nullptr;    // what it waits for; null: it runs or is ready
+  std::uint64_t reductions = 0;     // all that it was charged
+  std::uint32_t ticks = 0;          // milliseconds that it was seen running
+  std::uint32_t no_yield = 0;       // depth of regions in which a spent slice does not end
+  const wait_kind* kind = nullptr;  // what it waits for; null: it runs or is ready
   waiter* waits_on = nullptr;
   cancel_scope* innermost = nullptr;  // the scope that it is in
   cancel_scope* delivered = nullptr;  // the scope whose request it was told of and has not come to
   parked* next_sibling = nullptr;     // children of the scope that it was spawned in
   parked* previous_sibling = nullptr;
-  std::uint32_t waits_since = 0;      // on the host's ticks
-  bool interrupt = false;             // somewhere around it there may be a request that it was not told of
+  std::uint32_t waits_since = 0;  // on the host's ticks
+  bool interrupt = false;         // somewhere around it there may be a request that it was not told of
 };
 
 // What other threads have sent, newest first.
@@ -64,7 +64,8 @@ class host {
   std::int64_t budget = reductions_per_slice;  // of the running task, what is left
   std::uint32_t ticks_seen = 0;
   ready_ring ready;
-  alignas(64) std::atomic<std::uint32_t> ticks = 0;  // counted up by another thread while this one is busy: milliseconds
+  alignas(64) std::atomic<std::uint32_t> ticks =
+      0;  // counted up by another thread while this one is busy: milliseconds
   letter_box letters;
 
   host() = default;

@@ -1,7 +1,7 @@
-#include <ramie/runtime.hpp>
-
 #include "base/check.hpp"
 #include "task/record.hpp"
+
+#include <ramie/runtime.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -34,7 +34,7 @@ struct runtime::state {
 
   runtime_options options;
   sched::scheduler scheduler;
-  scope_state root;  // above all tasks
+  scope_state root;   // above all tasks
   bool idle = false;  // no task is left
   std::exception_ptr stop_cause;
   bool stopped = false;
@@ -89,9 +89,7 @@ void runtime::state::stop_now(std::exception_ptr cause) noexcept {
 
 runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
 
-runtime::~runtime() {
-  RAMIE_CHECK(state_->root.living == 0);
-}
+runtime::~runtime() { RAMIE_CHECK(state_->root.living == 0); }
 
 void runtime::run_main(void (*body)(void*), void* argument) {
   state& here = *state_;

@@ -14,10 +14,11 @@
 namespace ramie::inline v0::sched {
 namespace {
 
-// How often a busy loop looks at letters and timers, in slices: a clock read (25 ns) then costs a slice less than half a
-// nanosecond. A slice is bounded by its reductions, so this is also how late a look can be.
+// How often a busy loop looks at letters and timers, in slices: a clock read (25 ns) then costs a slice less than half
+// a nanosecond. A slice is bounded by its reductions, so this is also how late a look can be.
 constexpr std::uint32_t slices_between_looks = 64;
-// How far ahead in the line a task's words and its stack are fetched. Measured with `ramie bench scheduler --case yield`.
+// How far ahead in the line a task's words and its stack are fetched. Measured with `ramie bench scheduler --case
+// yield`.
 constexpr std::size_t fetch_words_ahead = 24, fetch_stack_ahead = 12;
 // Started fibers kept for the next tasks.
 constexpr std::size_t idle_bases_most = 256;
@@ -72,9 +73,7 @@ scheduler::~scheduler() {
   context::this_thread_words()->host = outer;
 }
 
-std::int64_t scheduler::now_ns() noexcept {
-  return clock_ == clock_kind::fake ? fake_now_ns_ : os::monotonic_now_ns();
-}
+std::int64_t scheduler::now_ns() noexcept { return clock_ == clock_kind::fake ? fake_now_ns_ : os::monotonic_now_ns(); }
 
 void scheduler::rouse() noexcept {
   if (awake_.exchange(1, std::memory_order_seq_cst) == 0) os::futex_wake_one(awake_);

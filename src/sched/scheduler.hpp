@@ -33,8 +33,8 @@ struct start_order {
 // What runs on a base fiber: tasks, one after the other. Room `task` supplies it.
 struct task_functions {
   start_order (*order)(parked& task) noexcept;
-  void (*run)(parked& task);             // its function and its end; on the base, with host.running == &task
-  void (*lost)(parked& task) noexcept;   // the base was unwound by force under it: the task is over
+  void (*run)(parked& task);            // its function and its end; on the base, with host.running == &task
+  void (*lost)(parked& task) noexcept;  // the base was unwound by force under it: the task is over
   // A stack was refused for it: the task ends with the exception that is in flight.
   void (*refused)(parked& task) noexcept;
 };
@@ -76,7 +76,8 @@ class scheduler final : public parking::host {
   void unset(parking::timer& one) noexcept override { timers_.unset(one); }
   void rouse() noexcept override;
 
-  // Who will post a letter from outside of this process's threads, or is known to: while there are any nothing is stuck.
+  // Who will post a letter from outside of this process's threads, or is known to: while there are any nothing is
+  // stuck.
   std::atomic<std::uint32_t> outside_wakers = 0;
 
   [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }

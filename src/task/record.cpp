@@ -117,9 +117,7 @@ void lost(parking::parked& one) noexcept {
   complete(task, task_state::cancelled, nullptr);
 }
 
-void refused(parking::parked& one) noexcept {
-  complete(record_of(one), task_state::failed, std::current_exception());
-}
+void refused(parking::parked& one) noexcept { complete(record_of(one), task_state::failed, std::current_exception()); }
 
 constexpr wait_kind join_wait = {
     "join", [](waiter& one) noexcept { return static_cast<record*>(one.place)->joiners.remove(one); }};

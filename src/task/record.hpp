@@ -29,8 +29,8 @@ struct alignas(64) record : parking::parked {
   bool has_payload = false;  // constructed
   std::atomic<task_state> state = task_state::ready;
   std::atomic<std::uint32_t> references = 2;  // its own until it has ended, and the handle's
-  parking::wait_list joiners;  // home thread; other threads send a letter
-  std::exception_ptr error;  // what escaped it, or the cause of its cancellation
+  parking::wait_list joiners;                 // home thread; other threads send a letter
+  std::exception_ptr error;                   // what escaped it, or the cause of its cancellation
   std::unique_ptr<std::string> annotation;
 };
 static_assert(sizeof(record) <= record_bytes);

@@ -22,7 +22,7 @@ struct cancel_scope {
   parked* first_child = nullptr;  // tasks spawned in it that have not ended
   std::exception_ptr cause;       // of the request
   bool requested = false;
-  bool shields = false;           // requests from further out do not pass
+  bool shields = false;  // requests from further out do not pass
 
   // Becomes the innermost scope of the running task; throws std::logic_error where no task runs.
   void enter();

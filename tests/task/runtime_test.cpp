@@ -1,0 +1,157 @@
+// run, post, run_once, stop, deadlocks and dumps.
+#include "task/task_world.hpp"
+
+namespace ramie_test {
+namespace {
+
+using ramie::scope;
+using ramie::task;
+
+class runtime_test : public task_world {};
+
+TEST_F(runtime_test, run_may_be_called_again_and_by_one_runtime_too) {
+  EXPECT_EQ(ramie::run([] { return 1; }), 1);
+  EXPECT_EQ(ramie::run([] { return 2; }), 2);
+  ramie::runtime r;
+  EXPECT_EQ(r.run([] { return 3; }), 3);
+  EXPECT_EQ(r.run([] { return 4; }), 4);
+  EXPECT_THROW(r.run([] { throw std::range_error("x"); }), std::range_error);
+  EXPECT_EQ(r.run([] { return 5; }), 5);
+}
+
+TEST_F(runtime_test, run_inside_run_is_refused_in_words) {
+  ramie::run([] {
+    try {
+      ramie::run([] {});
+      FAIL();
+    } catch (const std::logic_error& refused) {
+      EXPECT_NE(std::string(refused.what()).find("run inside run"), std::string::npos);
+    }
+  });
+}
+
+TEST_F(runtime_test, run_works_inside_a_catch_block_and_keeps_the_exception) {
+  try {
+    throw std::runtime_error("kept");
+  } catch (const std::runtime_error& caught) {
+    ramie::run([](scope& s) {
+      s.spawn([] { EXPECT_THROW(throw 1, int); });
+      ramie::this_task::yield();
+    });
+    EXPECT_STREQ(caught.what(), "kept");
+  }
+}
+
+TEST_F(runtime_test, run_works_inside_a_fiber) {
+  ramie::fiber outer([&] {
+    ramie::run([&](scope& s) {
+      s.spawn([&] { say("task"); });
+      ramie::this_task::yield();
+    });
+    ramie::this_fiber::suspend();
+    say("fiber");
+  });
+  EXPECT_TRUE(outer.resume());
+  EXPECT_FALSE(outer.resume());
+  EXPECT_EQ(said, (words{"task", "fiber"}));
+}
+
+TEST_F(runtime_test, a_deadlock_is_reported_with_every_task_and_thrown) {
+  testing::internal::CaptureStderr();
+  std::string text;
+  try {
+    ramie::run(
+        [&] {
+          task<void> a, b;
+          ramie::with_scope([&](scope& s) {
+            a = s.spawn(
+                [&] {
+                  resident here(residents);
+                  b.join();
+                },
+                {.name = "romeo"});
+            b = s.spawn([&] { a.join(); }, {.name = "juliet"});
+          });
+        },
+        fake_time);
+    FAIL();
+  } catch (const ramie::deadlock& found) {
+    text = found.what();
+  }
+  const std::string report = testing::internal::GetCapturedStderr();
+  for (const char* word : {"romeo", "juliet", "waits for join", "waits for children", "runtime_test.cpp:"}) {
+    EXPECT_NE(report.find(word), std::string::npos) << report;
+    EXPECT_NE(text.find(word), std::string::npos) << text;
+  }
+}
+
+TEST_F(runtime_test, a_dump_shows_the_tree_of_tasks_what_they_wait_for_and_their_annotations) {
+  std::string text;
+  ramie::run(
+      [&](scope& s) {
+        s.spawn(
+            [&] {
+              ramie::with_scope([&](scope& inner) {
+                inner.spawn(
+                    [] {
+                      ramie::this_task::annotate("GET /index.html");
+                      ramie::this_task::sleep_for(1h);
+                    },
+                    {.name = "inner", .transient = true});
+                ramie::this_task::sleep_for(1ms);
+              });
+            },
+            {.name = "outer"});
+        ramie::this_task::yield();
+        ramie::this_task::yield();
+        text = ramie::dump_tasks();
+      },
+      fake_time);
+  EXPECT_NE(text.find("task 'outer' waits for sleep"), std::string::npos) << text;
+  EXPECT_NE(text.find("task 'inner' (GET /index.html) waits for sleep"), std::string::npos) << text;
+  EXPECT_LT(text.find("'outer'"), text.find("'inner'")) << text;
+}
+
+TEST_F(runtime_test, posted_functions_run_in_the_next_run_and_in_order) {
+  ramie::runtime r;
+  r.post([&] { say("one"); });
+  r.post([&] { say("two"); });
+  r.run([&] { ramie::this_task::sleep_for(1ms); });
+  EXPECT_EQ(said, (words{"one", "two"}));
+}
+
+TEST_F(runtime_test, run_once_runs_posted_tasks_and_stops_when_the_time_is_over) {
+  ramie::runtime r;
+  r.post([&] {
+    say("began");
+    ramie::this_task::sleep_for(20ms);
+    say("ended");
+  });
+  EXPECT_FALSE(r.run_once(1ms));
+  EXPECT_EQ(said, words{"began"});
+  while (!r.run_once(50ms)) {
+  }
+  EXPECT_EQ(said, (words{"began", "ended"}));
+  EXPECT_TRUE(r.run_once(0ms));
+}
+
+TEST_F(runtime_test, stop_asks_all_tasks_to_go_and_run_says_so) {
+  ramie::runtime r;
+  try {
+    r.run([&](scope& s) {
+      s.spawn([&] {
+        resident here(residents);
+        ramie::this_task::sleep_for(1h);
+      });
+      ramie::this_task::yield();
+      r.stop(std::make_exception_ptr(std::runtime_error("closing")));
+      ramie::this_task::sleep_for(1h);
+    });
+    FAIL();
+  } catch (const ramie::task_cancelled& stopped) {
+    EXPECT_THROW(std::rethrow_exception(stopped.cause()), std::runtime_error);
+  }
+}
+
+}  // namespace
+}  // namespace ramie_test

@@ -1,0 +1,37 @@
+// Shared by the tests of tasks: words in the order in which things happened, and a fixture that finds what was left.
+#pragma once
+
+#include <ramie/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ramie_test {
+
+using namespace std::chrono_literals;
+
+using words = std::vector<std::string>;
+
+class task_world : public testing::Test {
+ protected:
+  void say(std::string word) { said.push_back(std::move(word)); }
+  words said;
+  // Counts what lives on the stacks of tasks: none may be left when a test ends.
+  struct resident {
+    explicit resident(int& count) : count_(&count) { ++count; }
+    resident(const resident& other) : count_(other.count_) { ++*count_; }
+    resident& operator=(const resident&) = delete;
+    ~resident() { --*count_; }
+
+   private:
+    int* count_;
+  };
+  int residents = 0;
+  void TearDown() override { EXPECT_EQ(residents, 0) << "something on a task's stack was not destroyed"; }
+};
+
+inline const ramie::runtime_options fake_time = {.clock = ramie::clock_kind::fake};
+
+}  // namespace ramie_test
