@@ -7,10 +7,10 @@
 
 #include "fiber/chain.hpp"
 #include "park/ready_ring.hpp"
-#include "park/reason.hpp"
 #include "park/timer.hpp"
 
 #include <ramie/park/cancel_scope.hpp>
+#include <ramie/park/wait.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -3,7 +3,8 @@
 #include "base/check.hpp"
 #include "os/futex.hpp"
 
-#include <algorithm>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 namespace ramie::inline v0::parking {
@@ -88,7 +89,52 @@ void park_shielded(waiter& me, const wait_kind& kind) noexcept {
   leave_for(*me.home, *me.who, me, cannot_be_called_off);
 }
 
-void wake(waiter& one) noexcept {
+struct alarm_timer : timer {
+  alarm* owner;
+  static alarm_timer& of(alarm& one) noexcept { return *std::launder(reinterpret_cast<alarm_timer*>(one.timer_)); }
+  static void over(timer& due) noexcept {
+    alarm& owner = *static_cast<alarm_timer&>(due).owner;
+    owner.fire_(owner);
+  }
+};
+
+void alarm::set_after(std::int64_t duration_ns) {
+  static_assert(sizeof(alarm_timer) <= sizeof timer_);
+  host* here = this_host();
+  if (here == nullptr)
+    throw std::logic_error("a time limit needs a scheduler on this thread: call it inside ramie::run");
+  auto* made = ::new (timer_) alarm_timer{};
+  made->owner = this;
+  made->fire = &alarm_timer::over;
+  home_ = here;
+  const std::int64_t now = here->now_ns();
+  here->set(*made, duration_ns > INT64_MAX - now ? INT64_MAX - 1 : now + duration_ns);
+}
+
+bool alarm::unset() noexcept {
+  if (home_ == nullptr) return false;
+  timer& mine = alarm_timer::of(*this);
+  const bool was_set = mine.is_set();
+  if (was_set) home_->unset(mine);
+  home_ = nullptr;
+  return was_set;
+}
+
+void charge_one() noexcept { charge(1); }
+
+bool in_task() noexcept {
+  const host* here = this_host();
+  return here != nullptr && here->running != nullptr;
+}
+
+const void* self() noexcept {
+  const host* here = this_host();
+  if (here != nullptr && here->running != nullptr) return here->running;
+  return control::self_block();
+}
+
+void wake(waiter& taken) noexcept {
+  waiter& one = taken.choice == nullptr ? taken : *taken.choice->sleeper;
   host* home = one.home;
   if (home == nullptr) {
     // The waiter may be gone as soon as its state says so; only its address is used after that.

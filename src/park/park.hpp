@@ -1,24 +1,9 @@
-// The only way to wait, and the only way to end a wait.
-//
-//     parking::waiter me;                      // on the stack that is going to wait
-//     lock; if (nothing there) list.push_back(me); unlock;
-//     parking::park(me, receive_wait);         // returns when woken; throws ramie::cancelled when told to go
-//
-// A fiber of a host parks: its whole chain is left, others run. A thread without a host blocks. Whoever takes the
-// waiter out of its list calls wake(), once, from any thread, without the list's lock if it likes.
+// The waist, seen from below: what a host and the rooms of tasks add to wait.hpp.
 #pragma once
 
 #include "park/host.hpp"
 
 namespace ramie::inline v0::parking {
-
-// Waits. Throws ramie::cancelled when a scope around it is or becomes cancelled and the wait could be called off.
-void park(waiter& me, const wait_kind& kind);
-// Waits, and is not called off: for what must be waited for.
-void park_shielded(waiter& me, const wait_kind& kind) noexcept;
-
-// Ends the wait of one that was taken out of its list. Any thread; never waits.
-void wake(waiter& one) noexcept;
 
 // Charges the running task; lets others run when its slice is used up. Never throws, never waits for anything else.
 void reductions_spent(host& here) noexcept;

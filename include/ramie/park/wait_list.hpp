@@ -14,6 +14,18 @@ namespace parking {
 
 class host;
 struct parked;
+struct waiter;
+
+// One wait for several things: the first of racing wakers wins.
+struct selection {
+  static constexpr std::uint32_t open = UINT32_MAX, called_off = UINT32_MAX - 1;
+  std::atomic<std::uint32_t> winner = open;
+  waiter* sleeper = nullptr;  // who is woken, whichever arm wins
+  bool claim(std::uint32_t arm) noexcept {
+    std::uint32_t expected = open;
+    return winner.compare_exchange_strong(expected, arm, std::memory_order_acq_rel);
+  }
+};
 
 // Something that a thread is to do, posted to it by another.
 struct letter {
@@ -25,10 +37,13 @@ struct waiter : letter {
   waiter* next = nullptr;
   waiter* previous = nullptr;
   bool listed = false;
+  std::uint32_t arm = 0;                 // of its selection
   host* home = nullptr;                  // of the thread that waits; null: it has none and blocks
   parked* who = nullptr;                 // the task that waits
-  void* place = nullptr;                 // the waiting object's own: where the value goes, what is asked for
-  std::uint64_t asked = 0;               // likewise
+  void* object = nullptr;                // what it waits on: for whoever calls the wait off
+  void* place = nullptr;                 // the object's own: where the value goes
+  std::uint64_t asked = 0;               // the object's own: how much is asked for, what the answer was
+  selection* choice = nullptr;           // it waits for one of several; null: for this alone
   std::atomic<std::uint32_t> state = 0;  // enum waiter_state; a futex where a plain thread waits
 
   waiter() noexcept;  // for the fiber or thread that calls
@@ -73,6 +88,14 @@ class wait_list {
     waiter* one = first_;
     if (one != nullptr) remove(*one);
     return one;
+  }
+  // The first whose wait is still open; those whose selection was won elsewhere are passed over. The caller owes it a
+  // wake. Null when nobody waits.
+  waiter* take_front() noexcept {
+    while (waiter* one = pop_front()) {
+      if (one->choice == nullptr || one->choice->claim(one->arm)) return one;
+    }
+    return nullptr;
   }
   // Takes over all of the other's, in order, behind its own.
   void append(wait_list& other) noexcept {

@@ -1,0 +1,75 @@
+// Something that happens, once or now and then, and those who wait for it. Any thread.
+#pragma once
+
+#include <ramie/park/wait.hpp>
+
+#include <atomic>
+#include <cstddef>
+
+#pragma GCC visibility push(default)
+namespace ramie {
+inline namespace v0 {
+
+// Set or not. A wait for a set one returns at once; setting it wakes all; it stays set until reset().
+class event {
+ public:
+  event() noexcept = default;
+  event(const event&) = delete;
+  event& operator=(const event&) = delete;
+
+  void wait();
+  void set() noexcept;
+  void reset() noexcept { set_.store(false, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
+
+ private:
+  friend struct event_waits;
+  friend class event_arm;
+  parking::short_lock lock_;
+  std::atomic<bool> set_ = false;
+  parking::wait_list waiters_;
+};
+
+// A count that goes down to zero, once.
+class latch {
+ public:
+  explicit latch(std::size_t count) noexcept : count_(count) {
+    if (count == 0) done_.set();
+  }
+  void count_down(std::size_t by = 1) noexcept {
+    if (count_.fetch_sub(by, std::memory_order_acq_rel) == by) done_.set();
+  }
+  void wait() { done_.wait(); }
+  void arrive_and_wait(std::size_t by = 1) {
+    count_down(by);
+    wait();
+  }
+  [[nodiscard]] bool try_wait() const noexcept { return done_.is_set(); }
+
+ private:
+  std::atomic<std::size_t> count_;
+  event done_;
+};
+
+// So many meet, again and again. One that is told to go while it waits does not count as having come.
+class barrier {
+ public:
+  explicit barrier(std::size_t parties) noexcept : parties_(parties) {}
+  barrier(const barrier&) = delete;
+  barrier& operator=(const barrier&) = delete;
+
+  // True for the one that came last.
+  bool arrive_and_wait();
+  [[nodiscard]] std::size_t waiting() const noexcept;
+
+ private:
+  friend struct event_waits;
+  mutable parking::short_lock lock_;
+  const std::size_t parties_;
+  std::size_t arrived_ = 0;
+  parking::wait_list waiters_;
+};
+
+}  // namespace v0
+}  // namespace ramie
+#pragma GCC visibility pop

@@ -1,0 +1,99 @@
+// The only way to wait, and the only way to end a wait: what the waiting objects (mutex, channel) are made of.
+//
+//     parking::waiter me;                      // on the stack that is going to wait
+//     me.object = this;
+//     lock; if (nothing there) list.push_back(me); unlock;
+//     parking::park(me, receive_wait);         // returns when woken; throws ramie::cancelled when told to go
+//
+// A task parks: its whole chain is left, others run. A thread that runs no tasks blocks. Whoever takes the waiter out
+// of its list calls wake(), once, from any thread; it need not hold the list's lock.
+#pragma once
+
+#include <ramie/park/wait_list.hpp>
+
+#include <cstdint>
+
+#pragma GCC visibility push(default)
+namespace ramie {
+inline namespace v0 {
+namespace parking {
+
+// What a task waits for: the word that tools print, and how the wait is called off. One per kind of wait, static.
+struct wait_kind {
+  const char* name;  // "mutex", "channel receive"
+  // Takes the waiter out of wherever it waits: true, nobody will wake it any more; false, somebody is about to.
+  // Called on the waiter's thread. Null: the wait cannot be called off.
+  bool (*withdraw)(waiter& one) noexcept;
+};
+
+// Waits. Throws ramie::cancelled when a scope around it is or becomes cancelled and the wait could be called off.
+void park(waiter& me, const wait_kind& kind);
+// Waits, and is not called off: for what must be waited for.
+void park_shielded(waiter& me, const wait_kind& kind) noexcept;
+
+// Ends the wait of one that was taken out of its list. Any thread; never waits.
+void wake(waiter& one) noexcept;
+
+// Those that were taken out of a list and are to be woken when its lock is not held any more. They stand in no list, so
+// a wait that is called off meanwhile finds that it is too late.
+class wake_list {
+ public:
+  void add(waiter& one) noexcept {
+    one.next = nullptr;
+    *last_ = &one;
+    last_ = &one.next;
+  }
+  void take_all(wait_list& from, std::uint64_t answer = 0) noexcept {
+    while (waiter* one = from.take_front()) {
+      if (answer != 0) one->asked = answer;
+      add(*one);
+    }
+  }
+  void wake_all() noexcept {
+    while (first_ != nullptr) {
+      waiter* one = first_;
+      first_ = one->next;  // after the wake it may be gone
+      wake(*one);
+    }
+    last_ = &first_;
+  }
+  wake_list() noexcept = default;
+  wake_list(const wake_list&) = delete;
+  wake_list& operator=(const wake_list&) = delete;
+
+ private:
+  waiter* first_ = nullptr;
+  waiter** last_ = &first_;
+};
+
+// A timer of the calling task's scheduler: calls `fire` on this thread when the time has come.
+class alarm {
+ public:
+  explicit alarm(void (*fire)(alarm& self) noexcept) noexcept : fire_(fire) {}
+  ~alarm() { unset(); }
+  alarm(const alarm&) = delete;
+  alarm& operator=(const alarm&) = delete;
+  // Throws std::logic_error where no task runs.
+  void set_after(std::int64_t duration_ns);
+  // False when it was not set, or has fired.
+  bool unset() noexcept;
+
+ private:
+  friend struct alarm_timer;
+  void (*fire_)(alarm& self) noexcept;
+  host* home_ = nullptr;
+  alignas(8) unsigned char timer_[48];
+};
+
+// Charges the running task for an operation that did not wait; lets others run when its slice is used up.
+void charge_one() noexcept;
+
+// True in a task; false on a thread that runs none, and on a fiber outside of all tasks.
+[[nodiscard]] bool in_task() noexcept;
+// Who is asking: the task, or on a thread without any the fiber; for owners of locks. Never null.
+[[nodiscard]] const void* self() noexcept;
+
+}  // namespace parking
+}  // namespace v0
+}  // namespace ramie
+#pragma GCC visibility pop
