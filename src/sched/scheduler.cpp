@@ -38,6 +38,30 @@ registry& schedulers() {
   return *one;
 }
 
+// While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller has
+// transferred from, are put aside.
+class thread_for_a_loop {
+ public:
+  explicit thread_for_a_loop(parking::host* host)
+      : thread_(control::this_thread()),
+        in_flight_(std::exchange(*thread_.exceptions, context::exception_words{nullptr, 0})),
+        left_(std::exchange(thread_.left, nullptr)),
+        host_(std::exchange(thread_.host, host)) {}
+  ~thread_for_a_loop() {
+    *thread_.exceptions = in_flight_;
+    thread_.left = left_;
+    thread_.host = host_;
+  }
+  thread_for_a_loop(const thread_for_a_loop&) = delete;
+  thread_for_a_loop& operator=(const thread_for_a_loop&) = delete;
+
+ private:
+  context::thread_words& thread_;
+  const context::exception_words in_flight_;
+  control::control_block* const left_;
+  void* const host_;
+};
+
 }  // namespace
 
 bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept {
@@ -66,11 +90,10 @@ scheduler::~scheduler() {
   letters.open_all();
   // The idle bases run to their ends.
   running = nullptr;
-  void* outer = std::exchange(context::this_thread_words()->host, this);
+  const thread_for_a_loop aside(this);
   for (control::chain& base : idle_bases_) {
     RAMIE_CHECK(control::enter(loop, base).how == control::departure::ended);
   }
-  context::this_thread_words()->host = outer;
 }
 
 std::int64_t scheduler::now_ns() noexcept { return clock_ == clock_kind::fake ? fake_now_ns_ : os::monotonic_now_ns(); }
@@ -216,11 +239,8 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
 }
 
 scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) {
-  context::thread_words& thread = control::this_thread();
-  RAMIE_CHECK(thread.host == nullptr);
-  const context::exception_words in_flight = std::exchange(*thread.exceptions, context::exception_words{nullptr, 0});
-  control::control_block* left = std::exchange(thread.left, nullptr);
-  thread.host = this;
+  RAMIE_CHECK(parking::this_host() == nullptr);
+  const thread_for_a_loop aside(this);
   busy_.store(true, std::memory_order_relaxed);
   see_that_it_ticks();
   slices_until_look_ = 0;
@@ -243,9 +263,6 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
     run_slice();
   }
   busy_.store(false, std::memory_order_relaxed);
-  thread.host = nullptr;
-  thread.left = left;
-  *thread.exceptions = in_flight;
   if (thread_exits_) pthread_exit(nullptr);
   return how;
 }

@@ -77,6 +77,7 @@ TEST_F(cancel_test, a_running_task_is_told_at_its_next_wait_and_at_check) {
       ramie::this_task::check();
       say("never");
     });
+    s.join();
   });
   EXPECT_EQ(said, (words{"goes on", "still"}));
 }
@@ -145,16 +146,16 @@ TEST_F(cancel_test, a_handler_for_std_exception_does_not_keep_it) {
 TEST_F(cancel_test, parent_child_and_grandchild_see_the_same_cause) {
   const std::exception_ptr why = cause_named("shutdown");
   int same = 0;
+  const auto waits = [&] {
+    try {
+      ramie::this_task::sleep_for(1h);
+    } catch (const cancelled& told) {
+      same += told.cause() == why ? 1 : 0;
+      throw;
+    }
+  };
   ramie::run([&] {
     ramie::with_scope([&](scope& s) {
-      auto waits = [&] {
-        try {
-          ramie::this_task::sleep_for(1h);
-        } catch (const cancelled& told) {
-          same += told.cause() == why ? 1 : 0;
-          throw;
-        }
-      };
       s.spawn([&] {
         ramie::with_scope([&](scope& inner) {
           inner.spawn([&] { waits(); });
@@ -298,6 +299,7 @@ TEST_F(cancel_test, a_cancelled_joiner_leaves_the_joined_task_alone) {
     auto joiner = s.spawn([&] { t.join(); });
     ramie::this_task::yield();
     joiner.cancel();
+    s.join();
   });
   EXPECT_EQ(said, words{"done"});
 }
@@ -369,6 +371,7 @@ TEST_F(cancel_test, what_can_finish_at_once_does_so_although_it_was_told_to_go) 
       EXPECT_EQ(done.get(), 5);
       say("had it");
     });
+    s.join();
   });
   EXPECT_EQ(said, words{"had it"});
 }

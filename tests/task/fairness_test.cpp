@@ -90,6 +90,7 @@ TEST_F(fairness_test, yielding_tasks_do_not_keep_a_timer_waiting) {
       ramie::this_task::sleep_for(2ms);
       over = true;
     });
+    s.join();
   });
 }
 

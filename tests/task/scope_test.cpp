@@ -393,6 +393,7 @@ TEST_F(scope_test, a_fiber_parked_in_one_task_cannot_be_resumed_by_another) {
       }
     });
     shared.resume();
+    s.join();
   });
   EXPECT_EQ(said, words{"refused"});
 }

@@ -130,6 +130,7 @@ TEST_F(time_test, some_waiters_time_out_and_others_get_the_value) {
         for (auto limit : {50ms, 150ms, 70ms, 200ms}) {
           s.spawn([&, limit] { say(ramie::try_for(limit, [&] { slow.join(); }) ? "had" : "late"); });
         }
+        s.join();
       },
       fake_time);
   EXPECT_EQ(said, (words{"late", "late", "had", "had"}));
