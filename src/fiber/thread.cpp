@@ -5,11 +5,11 @@
 #include "fiber/fork_handlers.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
+#include "os/thread_stack.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
 #include <errno.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,18 +31,6 @@ struct registry {
 registry& threads() {
   static auto* const one = new registry;
   return *one;
-}
-
-void take_stack_bounds(control_block& root) noexcept {
-  pthread_attr_t attributes;
-  void* low = nullptr;
-  std::size_t bytes = 0;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
-  if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
-    root.stack_low = reinterpret_cast<std::uintptr_t>(low);
-    __atomic_store_n(&root.stack_high, root.stack_low + bytes, __ATOMIC_RELAXED);
-  }
-  pthread_attr_destroy(&attributes);
 }
 
 // The fibers that live on this thread and have not ended.
@@ -122,7 +110,9 @@ void meet_thread(thread_words& thread) {
   root->resumer_sp = 0;
   root->flags = is_root;
   root->checker = context::crossing::current_record();
-  take_stack_bounds(*root);
+  const os::stack_bounds bounds = os::own_stack_bounds();
+  root->stack_low = bounds.low;
+  __atomic_store_n(&root->stack_high, bounds.high, __ATOMIC_RELAXED);
   cold_block& about = cold(root);
   about = cold_block{};
   about.name = "root";
