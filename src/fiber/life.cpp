@@ -1,6 +1,7 @@
 #include "fiber/life.hpp"
 
 #include "base/check.hpp"
+#include "context/stack_life.hpp"
 #include "context/start.hpp"
 #include "fiber/spawn_sites.hpp"
 #include "stack/pool.hpp"
@@ -102,7 +103,7 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
   __atomic_store_n(&fiber->home, &thread, __ATOMIC_RELAXED);
   fiber->stack_low = slot->low;
   __atomic_store_n(&fiber->stack_high, slot->high(), __ATOMIC_RELAXED);
-  fiber->checker = context::crossing::make_record();
+  fiber->checker = context::stack_begins(slot->low, slot->high());
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
   count_started(thread);
@@ -111,7 +112,7 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
 
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
-  context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  context::stack_ends(std::exchange(fiber->checker, nullptr), fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
   __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);

@@ -12,7 +12,7 @@ root = pathlib.Path(__file__).resolve().parents[2]
 # Headers whose functions enter the kernel. <pthread.h> is not among them: what it declares and who may use it is the
 # list of calls' affair.
 headers = re.compile(r"(sys/.*|linux/.*|asm/.*|unistd\.h|fcntl\.h|c?signal(\.h)?|poll\.h|sched\.h|spawn\.h|time\.h|ctime|"
-                     r"ucontext\.h|valgrind/.*|thread|chrono|fstream|filesystem)")
+                     r"ucontext\.h|thread|chrono|fstream|filesystem)")
 calls = re.compile(r"(?<![\w.>\"])(mmap|munmap|mprotect|madvise|mincore|mlock|mlockall|munlock|process_madvise|sigaction|"
                    r"sigaltstack|sigprocmask|pthread_(?!exit\b|atfork\b)\w+|syscall|arch_prctl|ioctl|fcntl|getauxval|sysconf|"
                    r"sched_\w+|nanosleep|usleep|getpid|gettid|v?fork|pipe2?|eventfd|epoll_\w+|setrlimit|getrlimit|"

@@ -51,7 +51,7 @@ struct alignas(64) control_block {
   std::uint64_t id;           // unique in the process; 0 when unused; what a fiber_ref compares
   std::uintptr_t stack_low;   // its slot: lowest usable byte
   std::uintptr_t stack_high;  // one past the highest byte, before colouring; 0: no stack
-  void* checker;              // ThreadSanitizer's record of this fiber, when that is compiled in
+  void* checker;              // what ThreadSanitizer or Valgrind calls this fiber, where one watches
 };
 static_assert(sizeof(control_block) == 64);
 
