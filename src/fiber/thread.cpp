@@ -1,10 +1,12 @@
 #include "fiber/thread.hpp"
 
 #include "base/check.hpp"
+#include "context/shadow_stack.hpp"
 #include "fiber/debugger_layout.hpp"
 #include "fiber/fork_handlers.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
+#include "fiber/shadow_stack.hpp"
 #include "os/thread_stack.hpp"
 #include "stack/pool.hpp"
 
@@ -102,6 +104,7 @@ thread_local thread_end at_thread_end;
 constinit thread_local bool exiting_in_a_fiber = false;
 
 void meet_thread(thread_words& thread) {
+  refuse_shadow_stack(context::shadow_stack_is_active());
   control_block* root = take_block();
   thread.exceptions = reinterpret_cast<context::exception_words*>(abi::__cxa_get_globals());
   thread.errno_pointer = &errno;

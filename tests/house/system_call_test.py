@@ -25,6 +25,7 @@ may = {
     ("src/backtrace/collect.hpp", "ucontext.h"): "a type: the machine state that a handler gets",
     ("src/backtrace/processor.hpp", "ucontext.h"): "the same",
     ("src/fiber/overflow_report.cpp", "unistd.h"): "STDERR_FILENO",
+    ("src/fiber/unwind.cpp", "unistd.h"): "STDERR_FILENO",
     ("src/heap/collect.cpp", "chrono"): "how long a collection took; the clock of os is for signal handlers",
     ("include/ramie/context/switch_ucontext.hpp", "ucontext.h"): "the portable twin is made of swapcontext",
 }
