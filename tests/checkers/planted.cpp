@@ -5,6 +5,7 @@
 #include <ramie/fiber.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -150,17 +151,23 @@ KEPT void add_under_the_lock() {
   add_without_a_lock();
 }
 
+// They meet by relaxed operations, which order nothing, when all locks that the library takes are behind them.
 void two_threads(void (*add)()) {
-  auto work = [add] {
+  std::atomic<int> arrived{0};
+  auto work = [add, &arrived] {
     std::vector<fiber> fibers;
     for (int i = 0; i < 10; ++i) {
       fibers.emplace_back([add] {
+        this_fiber::suspend();
         for (int k = 0; k < 20; ++k) {
           add();
           this_fiber::suspend();
         }
       });
     }
+    for (fiber& f : fibers) f.resume();
+    arrived.fetch_add(1, std::memory_order_relaxed);
+    while (arrived.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
     for (int k = 0; k < 10; ++k) {
       for (fiber& f : fibers) f.resume();
     }
