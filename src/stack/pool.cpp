@@ -110,9 +110,8 @@ ramie::guard prepare_shelf(shared_state& state, const request& wanted, std::size
       return kind;
     } catch (const stack_error& failure) {
       // A rung that the kernel stops serving (memory locked since, a descriptor closed) is left for the next one,
-      // unless somebody asked for just this one.
-      const bool rung_failed =
-          failure.limit() == stack_limit::guard_lost || failure.limit() == stack_limit::kernel_memory;
+      // unless somebody asked for just this one. A lack of memory is no fault of the rung.
+      const bool rung_failed = failure.limit() == stack_limit::guard_lost || failure.limit() == stack_limit::guard;
       if (!rung_failed || wanted.guard != ramie::guard::automatic || guard_ladder::instance().is_forced() ||
           kind == ramie::guard::mprotect) {
         throw;
