@@ -33,6 +33,8 @@ void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
   return nullptr;
 }
 
+void stack_unwinds() noexcept { __asan_handle_no_return(); }
+
 void stack_ends(void*, std::uintptr_t low, std::uintptr_t high) noexcept {
   __lsan_unregister_root_region(reinterpret_cast<const void*>(low), high - low);
   __asan_poison_memory_region(poisoned_from(low, high), std::min(high - low, most_poisoned_bytes));
@@ -40,6 +42,7 @@ void stack_ends(void*, std::uintptr_t low, std::uintptr_t high) noexcept {
 
 #elif defined(RAMIE_TSAN)
 
+void stack_unwinds() noexcept {}
 void* stack_begins(std::uintptr_t, std::uintptr_t) noexcept { return __tsan_create_fiber(0); }
 
 void stack_ends(void* record, std::uintptr_t, std::uintptr_t) noexcept {
@@ -54,6 +57,8 @@ namespace {
 const bool valgrind_listens = [] { return RUNNING_ON_VALGRIND != 0; }();
 
 }  // namespace
+
+void stack_unwinds() noexcept {}
 
 void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
   if (!valgrind_listens) [[likely]]
@@ -75,6 +80,7 @@ void stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept 
 #else
 
 void* stack_begins(std::uintptr_t, std::uintptr_t) noexcept { return nullptr; }
+void stack_unwinds() noexcept {}
 void stack_ends(void*, std::uintptr_t, std::uintptr_t) noexcept {}
 
 #endif

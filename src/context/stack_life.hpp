@@ -14,6 +14,9 @@ namespace ramie::inline v0::context {
 
 // What the checker calls the fiber on this stack: kept in the control block, for the switches and for the end.
 void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept;
+// The running frames are about to be left without returning, by forced unwinding, which AddressSanitizer does not see
+// as it sees a throw: what it has marked around their locals would be taken for the next frames' own.
+void stack_unwinds() noexcept;
 void stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept;
 
 }  // namespace ramie::inline v0::context

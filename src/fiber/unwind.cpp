@@ -6,6 +6,7 @@
 // terminate, and released at the end.
 #include "backtrace/collect.hpp"
 #include "backtrace/report.hpp"
+#include "context/stack_life.hpp"
 #include "fiber/life.hpp"
 
 #include <cxxabi.h>
@@ -115,6 +116,7 @@ void unwind_self(thread_words& thread) {
   unwinding->exception.exception_cleanup = &swallowed;
   unwinding->self = self;
   unwinding->stashed = std::exchange(thread.exceptions->caught, nullptr);
+  context::stack_unwinds();
   _Unwind_ForcedUnwind(&unwinding->exception, &step, nullptr);
   std::fprintf(stderr, "ramie: %s cannot be unwound: a frame has no unwind tables\n", fiber_title(self).text);
   std::abort();

@@ -103,6 +103,29 @@ KEPT int sum_deep(int depth) {
   return depth == 0 ? page[1] : sum_deep(depth - 1) + page[static_cast<std::size_t>(depth) % 600];
 }
 
+// Killed under frames that have locals and no destructors: nobody runs there again to take the marks of the locals
+// away.
+KEPT int park_deep(int depth) {
+  char local[40] = {};
+  laundered(local)[depth] = 1;
+  if (depth == 0) this_fiber::suspend();
+  return depth == 0 ? laundered(local)[0] : park_deep(depth - 1) + laundered(local)[depth];
+}
+struct formats_when_it_goes {
+  ~formats_when_it_goes() {
+    char text[3000];  // libc's functions write over what the frames above have left
+    std::snprintf(laundered(text), sizeof text, "%2900d", 1);
+  }
+};
+void kill_under_marked_frames() {
+  fiber f([] {
+    const formats_when_it_goes last;
+    sink = park_deep(30);
+  });
+  f.resume();
+  f.kill();
+}
+
 void all_ways_of_switching() {
   int total = 0;
   for (int round = 0; round < 3; ++round) {
@@ -138,6 +161,7 @@ void all_ways_of_switching() {
     for (int i = 0; i < 10; ++i) ping.transfer();
   });
   ping.transfer();
+  kill_under_marked_frames();
   std::printf("total: %d\n", total > 0);
 }
 
