@@ -66,7 +66,8 @@ void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
   // What lies below the stack pointer of a thread may not be read, nor here; memcheck opens it frame by frame.
   VALGRIND_MAKE_MEM_NOACCESS(low, high - low);
   VALGRIND_MAKE_MEM_UNDEFINED(high - 1024, 1024);  // the first frame is laid by hand
-  const std::uintptr_t number = VALGRIND_STACK_REGISTER(low, high - 1);
+  // It shows one frame and no more of code within 512 bytes of a stack's end, so the end that it hears of is farther up.
+  const std::uintptr_t number = VALGRIND_STACK_REGISTER(low, high - 1 + 1024);
   return reinterpret_cast<void*>(number);
 }
 
