@@ -12,11 +12,23 @@
 
 namespace ramie::inline v0::context {
 
+// Somebody is there to be told: a checker is compiled in, or Valgrind runs us. Set before main().
+[[gnu::visibility("hidden")]] extern const bool stacks_are_watched;
+
+void* tell_stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept;
+void tell_stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept;
+
 // What the checker calls the fiber on this stack: kept in the control block, for the switches and for the end.
-void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept;
+inline void* stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
+  return stacks_are_watched ? tell_stack_begins(low, high) : nullptr;
+}
+inline void stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept {
+  if (stacks_are_watched) [[unlikely]]
+    tell_stack_ends(record, low, high);
+}
+
 // The running frames are about to be left without returning, by forced unwinding, which AddressSanitizer does not see
 // as it sees a throw: what it has marked around their locals would be taken for the next frames' own.
 void stack_unwinds() noexcept;
-void stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept;
 
 }  // namespace ramie::inline v0::context
