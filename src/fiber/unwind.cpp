@@ -45,33 +45,37 @@ void swallowed(_Unwind_Reason_Code, _Unwind_Exception* exception) {
   std::abort();
 }
 
-// Where the forced unwinding of this thread's fiber is: the frame that it is about to leave.
-constinit thread_local std::uintptr_t frame_to_leave = 0;
+// Where the forced unwinding of this thread's fiber is: the function whose frame it is about to leave. Not the place in
+// it: clang's code terminates from a landing pad, g++'s from the call.
+constinit thread_local std::uintptr_t function_to_leave = 0;
 std::terminate_handler former_terminate = nullptr;
 
 // Forced unwinding may not pass a noexcept function, and destructors are noexcept: the language ends the process there,
 // "without an active exception". So the fiber is named, and where it was parked, before whoever was to terminate does.
 [[noreturn]] void name_the_killed() {
   const control_block* self = context::this_thread_words()->current;
-  if ((self->flags & being_killed) != 0 && frame_to_leave != 0) {
+  if ((self->flags & being_killed) != 0 && function_to_leave != 0) {
     const backtrace::trace all = backtrace::collect_here({self->stack_low, self->stack_high});
     backtrace::trace frames;
     frames.end(all.ended());
     bool found = false;
     for (std::size_t i = 0; i < all.newest_count(); ++i) {
-      found = found || all.newest(i).pc == frame_to_leave;
+      found = found || all.newest(i).function == function_to_leave;
       if (found) frames.add(all.newest(i));
     }
+    // Where the walk does not come by (clang's __clang_call_terminate has no tables), its name has to do.
+    if (!found) frames.add({function_to_leave, function_to_leave, true});
     backtrace::report report;
     report.text()
         .add("ramie: std::terminate while ")
         .add(fiber_title(self).text)
         .add(" was killed: it was parked in\n");
-    report.text().add("ramie: a noexcept function or a destructor, which no unwinding may leave");
-    report.text().add(found ? ":\n" : ".\n");
-    if (found) report.add_frames(frames, backtrace::names::by_program);
+    report.text().add("ramie: a noexcept function or a destructor, which no unwinding may leave:\n");
+    report.add_frames(frames, backtrace::names::by_program);
     report.text().add("ramie: resume such a fiber until it is out of there, then kill it or drop its handle.\n");
     static_cast<void>(report.send(STDERR_FILENO));
+    // clang's code has caught what is no exception of C++ by now; libstdc++'s handler would look for its type.
+    context::this_thread_words()->exceptions->caught = nullptr;
   }
   if (former_terminate != nullptr) former_terminate();
   std::abort();
@@ -87,7 +91,7 @@ void name_the_killed_at_terminate() {
   thread_words& thread = *context::this_thread_words();
   thread.exceptions->caught = unwinding->stashed;
   delete unwinding;
-  frame_to_leave = 0;
+  function_to_leave = 0;
   while (thread.exceptions->caught != nullptr) abi::__cxa_end_catch();
   *thread.exceptions = context::exception_words{nullptr, 0};
   finish_killed(self);
@@ -95,9 +99,8 @@ void name_the_killed_at_terminate() {
 
 _Unwind_Reason_Code step(int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception* exception,
                          _Unwind_Context* context, void*) {
-  frame_to_leave = _Unwind_GetIP(context);
-  const bool at_first_frame =
-      reinterpret_cast<void*>(_Unwind_GetRegionStart(context)) == reinterpret_cast<void*>(&fiber_main);
+  function_to_leave = _Unwind_GetRegionStart(context);
+  const bool at_first_frame = reinterpret_cast<void*>(function_to_leave) == reinterpret_cast<void*>(&fiber_main);
   if ((actions & _UA_END_OF_STACK) != 0 || at_first_frame) finish(reinterpret_cast<forced_unwinding*>(exception));
   return _URC_NO_REASON;
 }
