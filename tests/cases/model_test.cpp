@@ -357,7 +357,7 @@ struct all_programs {
   }
 };
 
-// RAMIE_MODEL_DEPTH=6 is 6.7 million programs, half a minute; each step more takes seventeen times as long.
+// RAMIE_MODEL_DEPTH=6 is 6.2 million programs, half a minute; each step more takes seventeen times as long.
 std::size_t deepest() {
   if (const char* given = std::getenv("RAMIE_MODEL_DEPTH"); given != nullptr) return std::strtoul(given, nullptr, 10);
   return sanitized ? 3 : 5;
