@@ -1,11 +1,13 @@
 // What the checkers are told of a stack's life: when a fiber gets it, and when nothing runs on it any more.
 //
 // The switches tell them the rest (ramie/context/sanitizer.hpp). The home thread of the fiber, on any other stack.
+//
 // AddressSanitizer: what lies on a stack that no fiber holds may not be touched; memory that only a parked fiber's
-// stack points to is no leak. Registering and forgetting a stack costs it time with the number of started fibers (4 us
-// at 10,000), and poisoning writes a byte per eight of stack, of the upper 256 KiB at most. ThreadSanitizer: a fiber is
-// a thread of its own, 0.9 MB each and 8,128 at most, that is in step with the others of its thread. Valgrind: the
-// stack pointer changes stacks, it has not run away. Without a checker: one load and one test.
+// stack points to is no leak. A birth and a death then cost 0.8 us beside ten started fibers, 10 us beside 10,000, 77
+// beside 100,000 (its list of places to look for pointers is searched), and a byte is written per eight of stack, of
+// the upper 256 KiB at most.
+// ThreadSanitizer: a fiber is a thread of its own, 0.9 MB each and 8,128 at most, in step with the others of its
+// thread. Valgrind: the stack pointer changes stacks, it has not run away. Without a checker: one load and one test.
 #pragma once
 
 #include <cstdint>
