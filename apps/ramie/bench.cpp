@@ -42,7 +42,9 @@ action add_bench(CLI::App& root) {
   bench->require_subcommand(1);
   auto options = std::make_shared<bench_options>();
   for (const benchmark& which : benchmarks) add_one(*bench, which, options);
-  return [bench, options] {
+  action run_cow = add_bench_cow(*bench);
+  return [bench, options, run_cow] {
+    if (bench->get_subcommand("cow")->parsed()) return run_cow();
     for (const benchmark& which : benchmarks) {
       if (!bench->get_subcommand(which.name)->parsed()) continue;
       bench_report report;

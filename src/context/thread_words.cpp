@@ -6,6 +6,6 @@ namespace ramie::inline v0::context {
 control_block unmet_root = {running, nullptr, 0, 0, 0, 0, 0, 0, nullptr};
 
 __thread thread_words ramie_thread_words_v0 = {&unmet_root, nullptr, nullptr, nullptr, 0, nullptr,
-                                               nullptr,     0,       nullptr, nullptr, 0, 0};
+                                               nullptr,     0,       nullptr, nullptr, 0, 0, nullptr, nullptr};
 
 }  // namespace ramie::inline v0::context

@@ -4,6 +4,7 @@
 #include "context/stack_life.hpp"
 #include "context/start.hpp"
 #include "fiber/spawn_sites.hpp"
+#include "fiber/stack_watch.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
@@ -107,11 +108,13 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
   count_started(thread);
+  note_start(thread, fiber);
   return context::prepare(slot->low, slot->first_frame(), &fiber_main, fiber);
 }
 
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
+  note_end(thread, fiber);
   context::stack_ends(std::exchange(fiber->checker, nullptr), fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;

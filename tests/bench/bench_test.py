@@ -43,6 +43,17 @@ def the_tables_name_the_guard_and_the_threads_rows():
     check(done.stderr == "", "no progress bar without a terminal")
 
 
+def bench_cow_prints_every_case():
+    done = run("bench", "cow", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check(document["bench"] == "cow", "bench is cow")
+    cases = {row["case"] for row in document["results"]}
+    for case in ("child_private_dirty_after_collection", "child_private_dirty_after_allocations", "family_pss_ratio",
+                 "roots_no_fiber_ran", "roots_1_percent_ran"):
+        check(case in cases, f"case {case}")
+
+
 def the_json_has_every_case_and_unit():
     done = run("bench", "fibers", "--smoke", "--json", "--counters")
     check(done.returncode == 0, done.stderr)
@@ -120,5 +131,6 @@ def the_peer_prints_the_same_object():
     "plot": the_plot_is_svg_with_ours_a_peer_and_the_thread,
     "refusals": absurd_numbers_get_a_usage_line,
     "short_memory": a_limit_on_address_space_is_a_note_and_not_a_crash,
+    "cow": bench_cow_prints_every_case,
     "peer": the_peer_prints_the_same_object,
 }[sys.argv[2]]()

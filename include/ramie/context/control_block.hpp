@@ -74,8 +74,10 @@ struct thread_words {
   control_block* reap;            // a fiber that ended and whose stack the next to run gives back
   control_block* mail;            // blocks whose handles died on other threads; under the fiber room's lock
   std::uint64_t next_id, end_id;  // ids that this thread may give out
+  void* host;                     // who runs tasks on this thread (room park); null: nobody
+  void* watch;                    // who wants to know which fibers ran (parked_stacks); null: nobody
 };
-static_assert(sizeof(thread_words) == 96);
+static_assert(sizeof(thread_words) == 112);
 
 enum attention : std::uintptr_t {
   prefetches = 1,           // many fibers: resume() fetches the stack of the one that will be resumed a few places on
