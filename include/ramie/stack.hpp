@@ -35,6 +35,30 @@ struct stack_info {
   std::uintptr_t low = 0, high = 0;
 };
 
+// What becomes of the memory of stacks that are free. What each costs: docs/guide/stacks.md.
+enum class trim : unsigned char {
+  keep,     // it stays with the process: the next fiber finds warm pages
+  free,     // MADV_FREE: the kernel takes it when memory is short; until then it counts as resident
+  dontneed  // MADV_DONTNEED: it goes back at once; the next fiber there pays a page fault for each page it touches
+};
+// "keep", "free", "dontneed": the names that RAMIE_TRIM takes.
+[[nodiscard]] const char* name_of(trim policy) noexcept;
+
+struct stack_trim_options {
+  // Free stacks of one size, taken as if each were touched in full, that stay as they are; what exceeds it is trimmed,
+  // those first that have been free for longest. Trimming begins at twice as much, so that a population that breathes
+  // does not pay each time. Beside these, each thread keeps up to 256 stacks of a size.
+  std::size_t keep_bytes = std::size_t{64} << 20;
+  trim policy = trim::dontneed;
+};
+// For all stacks of this process, from now on; RAMIE_TRIM in the environment overrides the policy. Any thread.
+void set_stack_trim(const stack_trim_options& options) noexcept;
+[[nodiscard]] stack_trim_options stack_trim() noexcept;
+
+// Hands back the memory of every free stack now, except those that other threads keep; by `free` if that is the policy,
+// else at once. Returns how many stacks that were. About 0.7 us each, more for each page that was touched. Any thread.
+std::size_t trim_stacks() noexcept;
+
 // Why a better guard than the one in use was not taken: for logs and `ramie bench fibers`.
 struct guard_trial {
   ramie::guard guard;
@@ -53,6 +77,7 @@ struct stack_counts {
   std::uint64_t in_use;  // of these, under a fiber
   std::uint64_t reserved_bytes;
   std::uint64_t acquired;  // how often a stack was handed out, ever
+  std::uint64_t trimmed;   // how often the memory of one was handed back, ever
 };
 [[nodiscard]] stack_counts count_stacks() noexcept;
 
