@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "context/start.hpp"
 #include "fiber/spawn_sites.hpp"
+#include "fiber/stack_use.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
@@ -70,6 +71,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.stack = wanted;
   about.operations = operations;
   about.has_function = true;
+  about.depth = not_measured;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       inherit_locals(thread.current, block);
@@ -98,6 +100,8 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
     throw with_spawn_sites(refused);
   }
   about.slot = slot;
+  if (measuring_stacks.load(std::memory_order_relaxed)) [[unlikely]]
+    begin_measuring(about);
   // Other threads read these two when one ends, or when a stack is refused.
   __atomic_store_n(&fiber->home, &thread, __ATOMIC_RELAXED);
   fiber->stack_low = slot->low;
@@ -112,6 +116,8 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  if (about.depth != not_measured) [[unlikely]]
+    end_measuring(about);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
   __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);

@@ -149,6 +149,21 @@ long resident_from_top(std::uintptr_t low, std::uintptr_t high) noexcept {
   return count;
 }
 
+std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept {
+  constexpr std::size_t window = 256;
+  unsigned char pages[window];
+  const std::size_t page = page_bytes();
+  for (std::uintptr_t from = low; from < high;) {
+    const std::size_t bytes = std::min<std::size_t>(high - from, window * page);
+    if (mincore(reinterpret_cast<void*>(from), bytes, pages) != 0) return high;
+    for (std::size_t i = 0; i < (bytes + page - 1) / page; ++i) {
+      if ((pages[i] & 1) != 0) return from + i * page;
+    }
+    from += bytes;
+  }
+  return high;
+}
+
 guard_prober::guard_prober() noexcept { renew(); }
 guard_prober::~guard_prober() {
   if (read_end_ >= 0) ::close(read_end_);

@@ -44,6 +44,9 @@ int install_guards(const std::uintptr_t* addresses, std::size_t count, std::size
 // stack has used. -1 when the kernel does not say.
 long resident_from_top(std::uintptr_t low, std::uintptr_t high) noexcept;
 
+// The lowest page of [low, high) that is in memory; `high` when none is, or the kernel does not say.
+std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept;
+
 // Asks the kernel to write one byte at `address` and tells whether it refused: the only proof that a page is guarded.
 // Never faults. A page that was not guarded keeps its contents (but becomes resident).
 class guard_prober {
