@@ -87,7 +87,7 @@ TEST_F(stack_use_test, places_are_told_apart_and_each_gets_a_suggestion) {
   std::thread other(run_all);
   other.join();
   fiber alive([] {
-    write_to_depth(45'000);
+    write_to_depth(39'000);
     this_fiber::suspend();
   });
   alive.resume();
@@ -111,8 +111,8 @@ TEST_F(stack_use_test, places_are_told_apart_and_each_gets_a_suggestion) {
     ASSERT_NE(of(depth), uses.end()) << ramie::stack_use_report();
     EXPECT_EQ(of(depth)->fibers, 30U);
   }
-  ASSERT_NE(of(45'000), uses.end());
-  EXPECT_EQ(of(45'000)->fibers, 1U);
+  ASSERT_NE(of(39'000), uses.end());
+  EXPECT_EQ(of(39'000)->fibers, 1U);
   // What is suggested is enough.
   fiber again([] { write_to_depth(30'000); }, {.stack_bytes = of(30'000)->suggested_bytes});
   EXPECT_FALSE(again.resume());

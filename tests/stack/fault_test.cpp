@@ -87,6 +87,9 @@ TEST_F(fault_test, system_costs_the_parents_switches_no_fault) {
 }
 
 TEST_F(fault_test, vfork_costs_the_parents_switches_no_fault) {
+#if defined(RAMIE_TSAN)
+  GTEST_SKIP() << "ThreadSanitizer makes a fork of it";
+#endif
   const pid_t pid = vfork();
   if (pid == 0) {
     execl("/bin/true", "true", nullptr);
