@@ -175,7 +175,7 @@ void measure_trim(child_output& out, trim policy, std::uint64_t count) {
   read_times(before);
   const clock::time_point starting = clock::now();
   const std::vector<fiber> again = start_all();
-  report(out, "restart", name_of(policy), count, "ns_each", ns_since(starting) / each);
+  report(out, "restart", name_of(policy), count, "ns_each", ns_since(starting) / static_cast<double>(again.size()));
   read_times(after);
   report(out, "restart", name_of(policy), count, "faults_each",
          static_cast<double>(after.minor_faults - before.minor_faults) / each);
