@@ -26,8 +26,8 @@ const trim* forced_policy() noexcept {
   return forced;
 }
 
-std::atomic<std::size_t> keep_bytes{stack_trim_options{}.keep_bytes};
-std::atomic<trim> policy{stack_trim_options{}.policy};
+std::atomic<std::size_t> chosen_keep_bytes{stack_trim_options{}.keep_bytes};
+std::atomic<trim> chosen_policy{stack_trim_options{}.policy};
 
 }  // namespace
 
@@ -44,14 +44,14 @@ const char* name_of(trim policy) noexcept {
 }
 
 void set_stack_trim(const stack_trim_options& options) noexcept {
-  keep_bytes.store(options.keep_bytes, std::memory_order_relaxed);
-  policy.store(options.policy, std::memory_order_relaxed);
+  chosen_keep_bytes.store(options.keep_bytes, std::memory_order_relaxed);
+  chosen_policy.store(options.policy, std::memory_order_relaxed);
 }
 
 stack_trim_options stack_trim() noexcept {
   const trim* forced = forced_policy();
-  return {keep_bytes.load(std::memory_order_relaxed),
-          forced != nullptr ? *forced : policy.load(std::memory_order_relaxed)};
+  return {chosen_keep_bytes.load(std::memory_order_relaxed),
+          forced != nullptr ? *forced : chosen_policy.load(std::memory_order_relaxed)};
 }
 
 }  // namespace ramie
