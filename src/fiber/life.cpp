@@ -4,6 +4,7 @@
 #include "context/stack_life.hpp"
 #include "context/start.hpp"
 #include "fiber/spawn_sites.hpp"
+#include "fiber/stack_use.hpp"
 #include "fiber/stack_watch.hpp"
 #include "stack/pool.hpp"
 
@@ -72,6 +73,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.stack = wanted;
   about.operations = operations;
   about.has_function = true;
+  about.depth = not_measured;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       inherit_locals(thread.current, block);
@@ -105,6 +107,8 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
   fiber->stack_low = slot->low;
   __atomic_store_n(&fiber->stack_high, slot->high(), __ATOMIC_RELAXED);
   fiber->checker = context::stack_begins(slot->low, slot->high());
+  if (measuring_stacks.load(std::memory_order_relaxed)) [[unlikely]]
+    begin_measuring(about);
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
   count_started(thread);
@@ -115,6 +119,8 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   note_end(thread, fiber);
+  if (about.depth != not_measured) [[unlikely]]
+    end_measuring(about);
   context::stack_ends(std::exchange(fiber->checker, nullptr), fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
