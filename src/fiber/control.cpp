@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "context/start.hpp"
 #include "fiber/life.hpp"
+#include "fiber/stack_watch.hpp"
 
 #include <pthread.h>
 
@@ -138,6 +139,7 @@ bool arrived(thread_words& thread, control_block* fiber, std::uintptr_t message)
 
 // Continues `fiber` at `sp` in place of the running one; returns when somebody transfers back.
 void transfer_with(thread_words& thread, control_block* fiber, std::uintptr_t sp, std::uintptr_t message) {
+  note_run(thread, fiber);
   control_block* self = thread.current;
   if (thread.left == nullptr) {
     thread.left = self;
@@ -171,6 +173,7 @@ control_block* innermost_of(thread_words& thread, const control_block* fiber) no
 }  // namespace
 
 bool resume_with(thread_words& thread, control_block* fiber, std::uintptr_t sp, std::uintptr_t message) {
+  note_run(thread, fiber);
   const exception_words mine = *thread.exceptions;
   const std::uintptr_t word = fiber->word;
   if (is_parked(word) && (word & context::tag_baggage) != 0) {
@@ -379,6 +382,7 @@ void end_self(control_block* self, std::exception_ptr escaped, pending how) noex
   // Entered by transfer: control goes to where it left the root's chain of resumes.
   control_block* next = std::exchange(thread.left, nullptr);
   RAMIE_CHECK(next != nullptr && is_transferred(next->word));
+  note_run(thread, next);
   cold_block& receiver = cold(next);
   if (how == pending::thread_exit) {
     receiver.waiting = pending::thread_exit;

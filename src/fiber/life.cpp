@@ -1,8 +1,11 @@
 #include "fiber/life.hpp"
 
 #include "base/check.hpp"
+#include "context/stack_life.hpp"
 #include "context/start.hpp"
 #include "fiber/spawn_sites.hpp"
+#include "fiber/stack_use.hpp"
+#include "fiber/stack_watch.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
@@ -70,6 +73,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.stack = wanted;
   about.operations = operations;
   about.has_function = true;
+  about.depth = not_measured;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       about.locals = copy_locals();
@@ -102,16 +106,22 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
   __atomic_store_n(&fiber->home, &thread, __ATOMIC_RELAXED);
   fiber->stack_low = slot->low;
   __atomic_store_n(&fiber->stack_high, slot->high(), __ATOMIC_RELAXED);
-  fiber->checker = context::crossing::make_record();
+  fiber->checker = context::stack_begins(slot->low, slot->high());
+  if (measuring_stacks.load(std::memory_order_relaxed)) [[unlikely]]
+    begin_measuring(about);
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
   count_started(thread);
+  note_start(thread, fiber);
   return context::prepare(slot->low, slot->first_frame(), &fiber_main, fiber);
 }
 
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
-  context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  note_end(thread, fiber);
+  if (about.depth != not_measured) [[unlikely]]
+    end_measuring(about);
+  context::stack_ends(std::exchange(fiber->checker, nullptr), fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
   __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);

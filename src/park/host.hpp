@@ -57,7 +57,7 @@ class letter_box {
 // What a task may do before it is the turn of the others, as in BEAM.
 inline constexpr std::int64_t reductions_per_slice = 4000;
 
-class host {
+class host : public control::chain_keeper {
  public:
   control::control_block loop{};  // loop.resumer_sp: where the host waits for the running chain to be left
   parked* running = nullptr;
@@ -89,8 +89,9 @@ class host {
 
 // The calling thread's host; null when nobody runs tasks here.
 [[gnu::always_inline]] inline host* this_host() noexcept {
-  return static_cast<host*>(context::this_thread_words()->host);
+  return static_cast<host*>(static_cast<control::chain_keeper*>(context::this_thread_words()->host));
 }
-inline void set_this_host(host* one) noexcept { control::this_thread().host = one; }
+// As thread_words::host holds it.
+inline void* as_word(host* one) noexcept { return static_cast<control::chain_keeper*>(one); }
 
 }  // namespace ramie::inline v0::parking

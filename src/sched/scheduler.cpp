@@ -38,15 +38,15 @@ registry& schedulers() {
   return *one;
 }
 
-// While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller has
-// transferred from, are put aside.
+// While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller
+// has transferred from, are put aside.
 class thread_for_a_loop {
  public:
   explicit thread_for_a_loop(parking::host* host)
       : thread_(control::this_thread()),
         in_flight_(std::exchange(*thread_.exceptions, context::exception_words{nullptr, 0})),
         left_(std::exchange(thread_.left, nullptr)),
-        host_(std::exchange(thread_.host, host)) {}
+        host_(std::exchange(thread_.host, parking::as_word(host))) {}
   ~thread_for_a_loop() {
     *thread_.exceptions = in_flight_;
     thread_.left = left_;
