@@ -2,6 +2,7 @@
 // a mistake. The rules of who may go where are Ruby's; each refusal leaves everything as it was.
 #include "base/check.hpp"
 #include "context/start.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
 
 #include <pthread.h>
@@ -265,6 +266,8 @@ void suspend_slow() {
 void deliver_slow() {
   thread_words& thread = *context::this_thread_words();
   if (control_block* over = std::exchange(thread.reap, nullptr); over != nullptr) reap(thread, over);
+  learn_frame(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),
+              reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   deliver_waiting(thread);
 }
 
@@ -321,7 +324,9 @@ bool kill(control_block* fiber) {
   if (fiber->word == context::created) {
     cold_block& about = cold(fiber);
     fiber->word = context::ended;
-    if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
+    if (!about.operations->runs_again && std::exchange(about.has_function, false)) {
+      about.operations->destroy(about.closure);
+    }
     return true;
   }
   if (fiber == thread.current) unwind_self(thread);
@@ -355,6 +360,7 @@ void continue_unwinding(control_block* fiber) {
     about.error = nullptr;
   }
   const std::uintptr_t word = fiber->word;
+  prepare_to_learn(word);
   if (is_transferred(word) && has_resumer(fiber)) {
     // Its resumer waits for it: only at a thread's end, where that one is unwound next.
     transfer_with(thread, fiber, sp_of(word), context::deliver);

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "fiber/debugger_layout.hpp"
 #include "fiber/fork_handlers.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
 #include "stack/pool.hpp"
@@ -99,6 +100,7 @@ struct thread_end {
       std::erase(threads().living, &thread);
     }
     remove_overflow_stack();
+    forget_frames();
     drop_locals(thread.root);
     return_block(thread.root);
     thread.root = nullptr;
