@@ -20,6 +20,8 @@ struct benchmark {
 constexpr benchmark benchmarks[] = {
     {"fibers", "Switch, transfer and create fibers, one to a million of them, each guarded", 1, std::uint64_t{1} << 24,
      bench_fibers},
+    {"generators", "Pull values out of functions that push them; make a generator, take one, drop it", 2,
+     std::uint64_t{1} << 30, bench_generators},
 };
 
 void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {
