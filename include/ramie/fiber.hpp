@@ -95,8 +95,11 @@ void close(control_block* fiber);
 
 extern control_block nobody;  // what an empty handle names: every operation on it takes the slow path and throws
 
+[[gnu::always_inline]] inline std::uintptr_t exception_bits(const context::thread_words* thread) noexcept {
+  return reinterpret_cast<std::uintptr_t>(thread->exceptions->caught) | thread->exceptions->uncaught;
+}
 [[gnu::always_inline]] inline bool exceptions_in_flight(const context::thread_words* thread) noexcept {
-  return (reinterpret_cast<std::uintptr_t>(thread->exceptions->caught) | thread->exceptions->uncaught) != 0;
+  return exception_bits(thread) != 0;
 }
 
 // Many fibers live here: a loop over them visits control blocks at a constant stride, so the stack of the fiber that
@@ -153,7 +156,7 @@ template <bool guesses_the_next = true, bool keeps_errno = true>
     arrival.who->errno_value = *thread->errno_pointer;
     *thread->errno_pointer = caller_errno;
   }
-  if ((arrival.message | static_cast<std::uintptr_t>(exceptions_in_flight(thread))) != 0) [[unlikely]] {
+  if ((arrival.message | exception_bits(thread)) != 0) [[unlikely]] {
     return after_resume_slow(arrival.who, arrival.message);
   }
   return true;
