@@ -65,8 +65,10 @@ TEST_F(each_test, first_of_a_range_is_its_first_element) {
   EXPECT_EQ(ramie::first(std::vector{5, 6}), 5);
   EXPECT_EQ(ramie::first(std::list<std::string>{"a"}), "a");
   EXPECT_EQ(ramie::first(std::map<int, int>{{1, 2}}).second, 2);
+#if !defined(__clang__) || __clang_major__ >= 16  // see adaptors_test.cpp
   std::istringstream words("one two");
   EXPECT_EQ(ramie::first(std::ranges::istream_view<std::string>(words)), "one");
+#endif
 }
 
 template <class Source>

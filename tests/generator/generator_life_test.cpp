@@ -159,7 +159,8 @@ TEST_F(generator_life_test, it_moves_in_the_middle_and_iterators_stay_good) {
   ++it;
   EXPECT_EQ(*it, 2);
   EXPECT_EQ(moved.next(), 2);
-  moved = std::move(moved);
+  generator<int>& same = moved;
+  moved = std::move(same);
   EXPECT_EQ(moved.next(), 3);
   expect_refusal(fiber_errc::no_fiber, [&] { g.next(); });
   expect_refusal(fiber_errc::no_fiber, [&] { g.rewind(); });
