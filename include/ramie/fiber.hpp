@@ -62,6 +62,8 @@ struct closure_operations {
   void (*destroy)(void* closure) noexcept;
   const char* (*type)() noexcept;  // spells the function's type, somewhere in it: tells fibers apart in reports
   bool runs_again = false;         // kept when the fiber ends, until its handle dies: start_over()
+  // The fiber is to be unwound: true when the function will end by itself if it is continued once more. Null: never.
+  bool (*ends_by_itself)(void* closure) noexcept = nullptr;
 };
 inline constexpr std::size_t inline_closure_bytes = 40;
 
@@ -236,7 +238,9 @@ struct closure_of {
   }
   static const char* type() noexcept { return __PRETTY_FUNCTION__; }
   static constexpr closure_operations operations = {&run, &destroy, &type};
-  static constexpr closure_operations repeated = {&run, &destroy, &type, true};
+  // For functions of the rooms above that know both.
+  static bool end(void* place) noexcept { return at(place).end_by_itself(); }
+  static constexpr closure_operations repeated() noexcept { return {&run, &destroy, &type, true, &end}; }
 };
 
 }  // namespace control

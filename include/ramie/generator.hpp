@@ -54,6 +54,8 @@ namespace control {
 struct generator_place {
   void* current = nullptr;  // the value that waits to be taken; on the fiber's stack
   bool over = false;        // ran to its end or was closed: the end is repeated
+  bool asks = false;        // the function looks at `closing` when it is continued, and returns
+  bool closing = false;     // the generator is being closed, rewound or destroyed
 };
 extern generator_place nobodys_place;  // of an empty handle: never has a value
 
@@ -92,9 +94,19 @@ class pusher {
     hand_over(std::addressof(made));
   }
 
+  // The same for sources that are better told to stop than unwound, C libraries above all: false when the generator is
+  // being closed, rewound or destroyed; then return to your caller and out of the function, without another value.
+  template <class Value>
+  [[nodiscard]] bool wants_more(Value&& value) const {
+    place_->asks = true;
+    (*this)(std::forward<Value>(value));
+    place_->asks = false;
+    return !place_->closing;
+  }
+
   // Every element of a range, of another generator or of an each(callback) object.
-  template <iterable Source>
-  void all(Source&& source) const {
+  template <class Source>
+  requires(iterable<std::remove_reference_t<Source>>) void all(Source&& source) const {
     visit_each(source, [this](auto&& value) { (*this)(std::forward<decltype(value)>(value)); });
   }
 
@@ -124,14 +136,16 @@ namespace control {
 template <class Source>
 struct pushed {
   Source source;
+  // The loop, or an each() that reads its callback's answer, ends when the generator is closed: nothing is unwound.
   template <class T>
   void operator()(const pusher<T>& yield) {
     if constexpr (std::ranges::input_range<Source>) {
-      for (auto&& value : source) yield(std::forward<decltype(value)>(value));
+      for (auto&& value : source) {
+        if (!yield.wants_more(std::forward<decltype(value)>(value))) return;
+      }
     } else if constexpr (says_that_it_stops<Source>()) {
       source.each([yield](auto&&... values) -> bool {
-        yield(std::forward<decltype(values)>(values)...);
-        return true;
+        return yield.wants_more(joined(std::forward<decltype(values)>(values)...));
       });
     } else {
       source.each(yield);
@@ -361,12 +375,19 @@ class [[nodiscard]] generator : public std::ranges::view_base {
   struct held : control::generator_source<Body, Size> {
     using control::generator_source<Body, Size>::generator_source;
     void operator()() {
+      this->asks = this->closing = false;
       pusher<T> yield(this, context::this_thread_words()->current);
       static_cast<void>(std::invoke(this->body, yield));
       this->current = nullptr;
       this->over = true;
     }
+    bool end_by_itself() noexcept {
+      this->closing = this->asks;
+      return this->closing;
+    }
   };
+  template <class Closure>
+  static constexpr control::closure_operations operations_of = Closure::repeated();
 
   template <class Body, class B, class Size>
   void make_of(B&& body, Size size, const fiber_options& options, const call_site& site) {
@@ -382,7 +403,7 @@ class [[nodiscard]] generator : public std::ranges::view_base {
         return std::optional<std::size_t>(std::invoke(answer));
       };
     }
-    const control::new_block made = control::allocate_block(options, site, &closure::repeated);
+    const control::new_block made = control::allocate_block(options, site, &operations_of<closure>);
     try {
       closure::construct(made.closure, source(std::forward<B>(body), std::move(size)));
     } catch (...) {

@@ -352,14 +352,25 @@ bool kill(control_block* fiber) {
   return true;
 }
 
+bool will_end_by_itself(const control_block* fiber) noexcept {
+  cold_block& about = cold(fiber);
+  return about.operations->ends_by_itself != nullptr && fiber->flags == 0 && about.waiting == pending::nothing &&
+         is_parked(fiber->word) && tag_of(fiber->word) == context::tag_suspended &&
+         about.operations->ends_by_itself(about.closure);
+}
+
 void continue_unwinding(control_block* fiber) {
   thread_words& thread = this_thread();
   cold_block& about = cold(fiber);
+  const std::uintptr_t word = fiber->word;
+  if (will_end_by_itself(fiber)) {
+    resume_with(thread, fiber, sp_of(word), context::plain);
+    return;
+  }
   if ((fiber->flags & being_killed) == 0) {
     about.waiting = pending::kill;
     about.error = nullptr;
   }
-  const std::uintptr_t word = fiber->word;
   prepare_to_learn(word);
   if (is_transferred(word) && has_resumer(fiber)) {
     // Its resumer waits for it: only at a thread's end, where that one is unwound next.

@@ -192,7 +192,7 @@ void close(control_block* fiber) {
 }
 
 void unwind_fully(control_block* fiber) noexcept {
-  if (frames_are_idle(fiber)) {
+  if (!will_end_by_itself(fiber) && frames_are_idle(fiber)) {
     fiber->word = context::ended;
     end_closure(fiber);
     reap(this_thread(), fiber);

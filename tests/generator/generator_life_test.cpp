@@ -212,6 +212,62 @@ TEST_F(generator_life_test, a_chain_of_them_unwinds_from_the_outside_in) {
   EXPECT_EQ(log, "bao");
 }
 
+TEST_F(generator_life_test, a_source_that_asks_whether_more_is_wanted_returns_by_itself) {
+  const auto asking = [this](auto& yield) {
+    mark one(log, 'a');
+    for (int i = 1; yield.wants_more(i); ++i) {
+    }
+    log += 'r';
+  };
+  {
+    generator<int> g(asking);
+    EXPECT_EQ(g.next(), 1);
+    EXPECT_EQ(g.next(), 2);
+    g.rewind();
+    EXPECT_EQ(log, "ra");
+    EXPECT_EQ(g.next(), 1);
+    g.close();
+    EXPECT_EQ(log, "rara");
+    EXPECT_EQ(g.next(), std::nullopt);
+    g.rewind();
+    EXPECT_EQ(g.next(), 1);
+  }
+  EXPECT_EQ(log, "rarara");
+  auto elsewhere = std::make_unique<generator<int>>(asking);
+  EXPECT_EQ(elsewhere->next(), 1);
+  std::thread([dying = std::move(elsewhere)]() mutable { dying.reset(); }).join();
+  generator<int>(counting(1)).next();
+  EXPECT_EQ(log, "rararara");
+}
+
+TEST_F(generator_life_test, one_that_asks_and_goes_on_all_the_same_is_unwound) {
+  {
+    generator<int> g([this](auto& yield) {
+      mark one(log, 'a');
+      static_cast<void>(yield.wants_more(1));
+      for (;;) yield(2);
+    });
+    EXPECT_EQ(g.next(), 1);
+  }
+  EXPECT_EQ(log, "a");
+}
+
+TEST_F(generator_life_test, an_each_that_reads_answers_returns_by_itself) {
+  struct answering {
+    std::string* log;
+    void each(const std::function<bool(int)>& callback) const {
+      for (int i = 0; callback(i); ++i) {
+      }
+      *log += 'r';
+    }
+  };
+  {
+    generator<int> g(answering{&log});
+    EXPECT_EQ(g.next(), 0);
+  }
+  EXPECT_EQ(log, "r");
+}
+
 TEST_F(generator_life_test, a_destructor_that_yields_while_it_is_unwound_is_let_finish) {
   struct talker {
     const ramie::pusher<int>& yield;
