@@ -118,6 +118,7 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  context::crossing::forget_frames(fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
   __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);

@@ -19,6 +19,7 @@
 #endif
 
 #if defined(RAMIE_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #elif defined(RAMIE_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -46,6 +47,10 @@ class crossing {
   static void* make_record() noexcept { return nullptr; }
   static void* current_record() noexcept { return nullptr; }
   static void drop_record(void*) noexcept {}
+  // A stack goes back: frames that were left for good have not taken their red zones with them.
+  static void forget_frames(std::uintptr_t low, std::uintptr_t high) noexcept {
+    __asan_unpoison_memory_region(reinterpret_cast<const void*>(low), high - low);
+  }
 
  private:
   void* fake_stack_ = nullptr;
@@ -64,6 +69,7 @@ class crossing {
   static void drop_record(void* record) noexcept {
     if (record != nullptr) __tsan_destroy_fiber(record);
   }
+  static void forget_frames(std::uintptr_t, std::uintptr_t) noexcept {}
 };
 
 #else
@@ -77,6 +83,7 @@ class crossing {
   static void* make_record() noexcept { return nullptr; }
   static void* current_record() noexcept { return nullptr; }
   static void drop_record(void*) noexcept {}
+  static void forget_frames(std::uintptr_t, std::uintptr_t) noexcept {}
 };
 
 #endif
