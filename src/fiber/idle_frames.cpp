@@ -4,6 +4,8 @@
 #include "context/start.hpp"
 #include "fiber/slab.hpp"
 
+#include <sys/auxv.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -52,13 +54,14 @@ known_frame& put(table in, const known_frame& found) noexcept {
   return two[++known->turn % 2] = found;
 }
 
-// Code that is never unloaded while we are: the program, this library, the C and C++ libraries.
+// Code that is not unloaded while this is: the program, this library, the C library.
 bool stays_loaded(std::uintptr_t pc) noexcept {
   const void* object = backtrace::object_of(pc);
   if (object == nullptr) return false;
-  for (const std::uintptr_t known_code :
-       {reinterpret_cast<std::uintptr_t>(&fiber_main), reinterpret_cast<std::uintptr_t>(&std::qsort)}) {
-    if (object == backtrace::object_of(known_code)) return true;
+  const std::uintptr_t stays[] = {getauxval(AT_ENTRY), reinterpret_cast<std::uintptr_t>(&fiber_main),
+                                  reinterpret_cast<std::uintptr_t>(&std::qsort)};
+  for (const std::uintptr_t one : stays) {
+    if (object == backtrace::object_of(one)) return true;
   }
   return false;
 }
