@@ -36,6 +36,7 @@ void measure(child_output& out, const char* name, const char* library, std::size
              const std::function<double()>& one) {
   out.progress(0, fmt::format("{} {}", name, library));
   std::vector<double> samples;
+  samples.reserve(static_cast<std::size_t>(runs));
   static_cast<void>(one());
   for (int run = 0; run < runs; ++run) samples.push_back(one());
   out.result(summarize(name, library, n, "ns", std::move(samples)));

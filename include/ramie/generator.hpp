@@ -132,14 +132,30 @@ class pusher {
 
 namespace control {
 
+template <class Source>
+constexpr bool is_plain_walk() {
+  if constexpr (std::ranges::input_range<Source>) {
+    return std::is_trivially_destructible_v<std::ranges::iterator_t<Source>> &&
+           std::is_trivially_destructible_v<std::ranges::sentinel_t<Source>> &&
+           (std::is_reference_v<std::ranges::range_reference_t<Source>> ||
+            std::is_trivially_destructible_v<std::ranges::range_reference_t<Source>>);
+  } else {
+    return false;
+  }
+}
+
 // A source of any kind as the function of a generator. Lvalues are referred to, rvalues kept.
 template <class Source>
 struct pushed {
   Source source;
+  static constexpr bool holds_nothing = is_plain_walk<Source>();
   // The loop, or an each() that reads its callback's answer, ends when the generator is closed: nothing is unwound.
+  // Where the loop holds nothing that has a destructor, letting go of its frame is cheaper still.
   template <class T>
   void operator()(const pusher<T>& yield) {
-    if constexpr (std::ranges::input_range<Source>) {
+    if constexpr (holds_nothing) {
+      for (auto&& value : source) yield(std::forward<decltype(value)>(value));
+    } else if constexpr (std::ranges::input_range<Source>) {
       for (auto&& value : source) {
         if (!yield.wants_more(std::forward<decltype(value)>(value))) return;
       }

@@ -1,6 +1,6 @@
 // What our views share: how they keep what they are over, and one iterator for all of them.
 //
-// A view here is single pass in its type (an input_range with a move-only iterator) and as often readable as what it is
+// A view here is single pass in its type (an input_range) and as often readable as what it is
 // over: begin() starts anew where that can start anew. It refers to an lvalue and keeps an rvalue. Nothing is read
 // before begin(), and then no more than is asked for.
 //
@@ -84,9 +84,6 @@ class cursor_iterator {
   using value_type = typename Cursor::value_type;
 
   explicit cursor_iterator(Cursor cursor) : cursor_(std::move(cursor)) {}
-  cursor_iterator(cursor_iterator&&) = default;
-  cursor_iterator& operator=(cursor_iterator&&) = default;
-  ~cursor_iterator() = default;
 
   [[nodiscard]] decltype(auto) operator*() const { return cursor_.read(); }
   cursor_iterator& operator++() {
