@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <link.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -48,6 +49,10 @@ TEST_F(c_callbacks_test, a_walk_that_is_told_to_stop_has_closed_its_directories)
 }
 
 TEST_F(c_callbacks_test, one_that_is_not_asked_can_be_unwound_and_leaks_what_the_library_had_open) {
+  if (cases::under_asan) {
+    std::puts("skipped: unwinding nftw() in the middle: the leak checker finds what it has allocated, as it should");
+    GTEST_SKIP();
+  }
   asks = false;
   const long before = descriptors();
   bool unwound = false;
