@@ -23,6 +23,8 @@ constexpr benchmark benchmarks[] = {
      true, bench_fibers},
     {"guards", "Make stacks in every way that guards them, and in those that do not: what each costs, what a hit does",
      2, std::uint64_t{1} << 20, false, bench_guards},
+    {"generators", "Pull values out of functions that push them; make a generator, take one, drop it", 2,
+     std::uint64_t{1} << 30, false, bench_generators},
 };
 
 void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {

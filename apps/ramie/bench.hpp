@@ -60,5 +60,6 @@ void print_json(const char* name, const bench_report& report);
 using bench_run = int (*)(const bench_options& options, bench_report& report);
 int bench_fibers(const bench_options& options, bench_report& report);
 int bench_guards(const bench_options& options, bench_report& report);
+int bench_generators(const bench_options& options, bench_report& report);
 
 }  // namespace ramie::app
