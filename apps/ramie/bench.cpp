@@ -23,6 +23,10 @@ constexpr benchmark benchmarks[] = {
      true, bench_fibers},
     {"guards", "Make stacks in every way that guards them, and in those that do not: what each costs, what a hit does",
      2, std::uint64_t{1} << 20, false, bench_guards},
+    {"scheduler", "Tasks on one thread: yield, spawn and join, sleep, and one that never waits", 1,
+     std::uint64_t{1} << 24, false, bench_scheduler},
+    {"generators", "Pull values out of functions that push them; make a generator, take one, drop it", 2,
+     std::uint64_t{1} << 30, false, bench_generators},
 };
 
 void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {

@@ -61,5 +61,6 @@ using bench_run = int (*)(const bench_options& options, bench_report& report);
 int bench_fibers(const bench_options& options, bench_report& report);
 int bench_scheduler(const bench_options& options, bench_report& report);
 int bench_guards(const bench_options& options, bench_report& report);
+int bench_generators(const bench_options& options, bench_report& report);
 
 }  // namespace ramie::app

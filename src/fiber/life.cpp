@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "context/stack_life.hpp"
 #include "context/start.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/spawn_sites.hpp"
 #include "fiber/stack_use.hpp"
 #include "fiber/stack_watch.hpp"
@@ -20,6 +21,11 @@ namespace {
 void destroy_closure(control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
+}
+
+// The fiber ends: its function goes, unless it is to run again.
+void end_closure(control_block* fiber) noexcept {
+  if (!cold(fiber).operations->runs_again) destroy_closure(fiber);
 }
 
 struct sized_request {
@@ -43,17 +49,17 @@ void run_closure(cold_block& about) { about.operations->run(about.closure); }
   } catch (abi::__forced_unwind&) {
     // pthread_exit() or a cancellation of this thread: the chain below unwinds too, then the thread exits from its own
     // stack. Leaving inside the handler is deliberate: ending it would be "exception not rethrown".
-    destroy_closure(self);
+    end_closure(self);
     end_self(self, nullptr, pending::thread_exit);
   } catch (...) {
     escaped = std::current_exception();
   }
-  destroy_closure(self);
+  end_closure(self);
   end_self(self, std::move(escaped), pending::nothing);
 }
 
 void finish_killed(control_block* self) noexcept {
-  destroy_closure(self);
+  end_closure(self);
   end_self(self, nullptr, pending::nothing);
 }
 
@@ -132,6 +138,7 @@ void reap(thread_words& thread, control_block* fiber) noexcept {
 
 void release_ended(control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
+  if (about.has_function) destroy_closure(fiber);  // it was to run again
   if (about.error != nullptr) about.error = nullptr;
   about.waiting = pending::nothing;
   about.held_resumer_sp = 0;
@@ -143,7 +150,6 @@ void release_ended(control_block* fiber) noexcept {
 void destroy(control_block* fiber) noexcept {
   thread_words* home = fiber->home;
   if (home == nullptr) {  // never started, or killed before that
-    destroy_closure(fiber);
     release_ended(fiber);
   } else if (home == context::this_thread_words()) [[likely]] {
     destroy_at_home(fiber);
@@ -177,7 +183,31 @@ void destroy_at_home(control_block* fiber) noexcept {
   release_ended(fiber);
 }
 
+void start_over(control_block* fiber) noexcept {
+  RAMIE_CHECK(fiber->word == context::ended && cold(fiber).has_function);
+  cold(fiber).waiting = pending::nothing;
+  cold(fiber).held_resumer_sp = 0;
+  fiber->resumer_sp = 0;
+  fiber->flags = 0;
+  __atomic_store_n(&fiber->home, nullptr, __ATOMIC_RELAXED);
+  fiber->word = context::created;
+}
+
+void close(control_block* fiber) {
+  if (state_of(fiber) == fiber_state::suspended && fiber->home == context::this_thread_words()) {
+    unwind_fully(fiber);
+  } else {
+    kill(fiber);
+  }
+}
+
 void unwind_fully(control_block* fiber) noexcept {
+  if (!will_end_by_itself(fiber) && frames_are_idle(fiber)) {
+    fiber->word = context::ended;
+    end_closure(fiber);
+    reap(this_thread(), fiber);
+    return;
+  }
   constexpr int most_resumes = 1000;
   for (int i = 0; fiber->word != context::ended; ++i) {
     if (i == most_resumes) {

@@ -4,6 +4,7 @@
 #include "context/shadow_stack.hpp"
 #include "fiber/debugger_layout.hpp"
 #include "fiber/fork_handlers.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/shadow_stack.hpp"
@@ -89,6 +90,7 @@ struct thread_end {
       std::erase(threads().living, &thread);
     }
     remove_overflow_stack();
+    forget_frames();
     drop_locals(thread.root);
     return_block(thread.root);
     thread.root = nullptr;

@@ -1,4 +1,4 @@
-"""ramie bench fibers and guards, once over: what it prints, the keys of its JSON, what it refuses. Never a time.
+"""ramie bench, once over: what it prints, the keys of its JSON, what it refuses. Never a time.
 
     bench_test.py RAMIE CASE [PEER]
 """
@@ -41,6 +41,17 @@ def the_tables_name_the_guard_and_the_threads_rows():
                  "Try next", "ramie demo limit", "ramie doctor", "examples/00_hello"):
         check(text in done.stdout, f"{text!r} is printed")
     check(done.stderr == "", "no progress bar without a terminal")
+
+
+def bench_scheduler_prints_every_case():
+    done = run("bench", "scheduler", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "scheduler")
+    cases = {row["case"] for row in document["results"]}
+    for case in ("yield", "spawn_join", "sleepers_lateness_p99", "sleepers_processor", "starvation_p99",
+                 "starvation_p99_without_reduce"):
+        check(case in cases, f"case {case}")
 
 
 def bench_cow_prints_every_case():
@@ -150,12 +161,39 @@ def the_peer_prints_the_same_object():
         check(run(wrong, program=sys.argv[3]).returncode == 2, f"{wrong}: usage")
 
 
+def generators_once_over():
+    done = run("bench", "generators", "--smoke")
+    check(done.returncode == 0, done.stderr)
+    for text in ("sum", "tree", "plain-loop", "make_one_destructor", "stacks_in_use 0"):
+        check(text in done.stdout, f"{text!r} is printed")
+    done = run("bench", "generators", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "generators")
+    cases = {row["case"] for row in document["results"]}
+    check({"sum", "tree", "first", "make_one"} <= cases, f"cases: {cases}")
+    check(all(row["median"] >= 0 for row in document["results"] if row["unit"] == "ns"), "every loop saw its values")
+    check(run("bench", "generators", "--max", "0").returncode == 2, "--max 0: usage")
+
+
+def the_generators_peer_prints_the_same_object():
+    done = run("--smoke", program=sys.argv[3])
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "generators")
+    check("ratio_to_boost.coroutine2" in {row["unit"] for row in document["results"]}, "ratios are there")
+    check(run("--wrong", program=sys.argv[3]).returncode == 2, "--wrong: usage")
+
+
 {
+    "generators": generators_once_over,
+    "generators_peer": the_generators_peer_prints_the_same_object,
     "smoke": the_tables_name_the_guard_and_the_threads_rows,
     "json": the_json_has_every_case_and_unit,
     "plot": the_plot_is_svg_with_ours_a_peer_and_the_thread,
     "refusals": absurd_numbers_get_a_usage_line,
     "short_memory": a_limit_on_address_space_is_a_note_and_not_a_crash,
+    "scheduler": bench_scheduler_prints_every_case,
     "cow": bench_cow_prints_every_case,
     "guards": the_guards_table_answers_each_question,
     "peer": the_peer_prints_the_same_object,

@@ -20,6 +20,7 @@
 #endif
 
 #if defined(RAMIE_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #elif defined(RAMIE_TSAN)
 #include <sanitizer/tsan_interface.h>
