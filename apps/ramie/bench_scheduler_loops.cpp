@@ -68,6 +68,7 @@ sleepers_figures measure_sleepers(std::size_t count, std::uint32_t seed) {
   std::vector<double> late_ms;
   late_ms.reserve(count);
   std::mt19937 random(seed);
+  set_stack_trim({.policy = trim::keep});  // the pool stays warm from run to run
   const double before = processor_ms();
   run([&](scope& s) {
     for (std::size_t i = 0; i < count; ++i) {

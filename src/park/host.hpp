@@ -64,6 +64,8 @@ class host : public control::chain_keeper {
   std::int64_t budget = reductions_per_slice;  // of the running task, what is left
   std::uint32_t ticks_seen = 0;
   ready_ring ready;
+  ready_ring urgent;          // woken by a timer or another thread: goes before those that were ready
+  bool looks_around = false;  // timers and letters are being seen to: who is woken is urgent
   alignas(64) std::atomic<std::uint32_t> ticks =
       0;  // counted up by another thread while this one is busy: milliseconds
   letter_box letters;
@@ -78,6 +80,8 @@ class host : public control::chain_keeper {
   virtual void unset(timer& one) noexcept = 0;
   // Any thread: a letter came into an empty box.
   virtual void rouse() noexcept = 0;
+  // Home thread: it may go on.
+  void make_ready(parked& one) noexcept { (looks_around ? urgent : ready).push(&one); }
   // Any thread: posts a letter.
   void post(letter& one) noexcept {
     if (letters.post(one)) rouse();

@@ -12,7 +12,7 @@ namespace {
 
 void open_wake(letter& sent) noexcept {
   auto& one = static_cast<waiter&>(sent);
-  one.home->ready.push(one.who);
+  one.home->make_ready(*one.who);
 }
 
 void block_thread(waiter& me) noexcept {
@@ -142,7 +142,7 @@ void wake(waiter& taken) noexcept {
     state.store(woken, std::memory_order_release);
     os::futex_wake_one(state);
   } else if (home == this_host()) {
-    home->ready.push(one.who);
+    home->make_ready(*one.who);
   } else {
     home->post(one);
   }
