@@ -37,6 +37,7 @@ scheduler_plan plan_scheduler(const bench_options& options) {
 template <class Measure>
 void sample(child_output& out, const char* name, std::uint64_t n, int runs, Measure measure) {
   std::vector<double> samples;
+  samples.reserve(static_cast<std::size_t>(runs));
   for (int run = 0; run < runs; ++run) samples.push_back(measure());
   out.result(summarize(name, library, n, "ns", std::move(samples)));
 }

@@ -11,7 +11,6 @@
 namespace ramie {
 namespace {
 
-using parking::host;
 using tasking::record;
 using tasking::scope_state;
 
