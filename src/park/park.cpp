@@ -46,6 +46,10 @@ void short_lock::lock_slowly() noexcept {
   }
 }
 
+void host::wait_for_posters() const noexcept {
+  while (posting_.load(std::memory_order_acquire) != 0) os::yield_processor();
+}
+
 std::size_t letter_box::open_all() noexcept {
   letter* newest = newest_.exchange(nullptr, std::memory_order_acquire);
   letter* oldest = nullptr;
