@@ -62,22 +62,23 @@ void mutex::wait_for_it(const void* me) {
     lock_.unlock();
     refuse("mutex: held by another fiber of this thread, which cannot go on while this one waits");
   }
-  waiter self;
-  self.object = this;
-  self.place = const_cast<void*>(me);
-  waiters_.push_back(self);
-  lock_.unlock();
-  parking::park(self, mutex_waits::kind);
-  if (order_ == mutex_order::fair) return;  // it was handed over
-  for (;;) {
+  for (bool came_before = false;; came_before = true) {
+    waiter self;  // a new one for each wait: it keeps that it was woken
+    self.object = this;
+    self.place = const_cast<void*>(me);
+    if (came_before) {
+      waiters_.push_front(self);
+    } else {
+      waiters_.push_back(self);
+    }
+    lock_.unlock();
+    parking::park(self, mutex_waits::kind);
+    if (order_ == mutex_order::fair) return;  // it was handed over
     lock_.lock();
     if (is_free()) {
       owner_.store(me, std::memory_order_relaxed);
       return lock_.unlock();
     }
-    waiters_.push_front(self);
-    lock_.unlock();
-    parking::park(self, mutex_waits::kind);
   }
 }
 
