@@ -16,7 +16,6 @@ namespace {
 
 using ramie::scope;
 using ramie::this_task::sleep_for;
-using ramie::this_task::yield;
 
 class mutex_test : public task_world {};
 
@@ -68,29 +67,33 @@ TEST_F(mutex_test, with_barging_who_runs_takes_it_again_and_nobody_is_forgotten)
 
 TEST_F(mutex_test, locking_it_twice_is_refused_and_it_stays_usable) {
   ramie::mutex m;
-  ramie::run([&] {
-    m.lock();
-    EXPECT_TRUE(m.is_mine());
-    EXPECT_FALSE(m.try_lock());
-    EXPECT_TRUE(is_refused_as_deadlock([&] { m.lock(); }));
-    m.unlock();
-    EXPECT_TRUE(m.try_lock());
-    m.unlock();
-  });
+  ramie::run(
+      [&] {
+        m.lock();
+        EXPECT_TRUE(m.is_mine());
+        EXPECT_FALSE(m.try_lock());
+        EXPECT_TRUE(is_refused_as_deadlock([&] { m.lock(); }));
+        m.unlock();
+        EXPECT_TRUE(m.try_lock());
+        m.unlock();
+      },
+      fake_time);
 }
 
 TEST_F(mutex_test, a_fiber_inside_a_task_locks_for_the_task) {
   ramie::mutex m;
-  ramie::run([&] {
-    ramie::fiber inner([&] {
-      m.lock();
-      ramie::this_fiber::suspend();
-    });
-    inner.resume();
-    EXPECT_TRUE(m.is_mine());
-    m.unlock();
-    inner.resume();
-  });
+  ramie::run(
+      [&] {
+        ramie::fiber inner([&] {
+          m.lock();
+          ramie::this_fiber::suspend();
+        });
+        inner.resume();
+        EXPECT_TRUE(m.is_mine());
+        m.unlock();
+        inner.resume();
+      },
+      fake_time);
 }
 
 TEST_F(mutex_test, without_a_scheduler_waiting_for_a_fiber_of_the_same_thread_is_refused) {
@@ -123,9 +126,9 @@ TEST_F(mutex_test, a_cancelled_waiter_leaves_nothing_behind) {
           std::lock_guard held(m);
           say("second");
         });
-        yield();
+        settle();
         first.cancel();
-        yield();
+        settle();
         m.unlock();
       },
       fake_time);
@@ -144,7 +147,7 @@ TEST_F(mutex_test, one_that_was_handed_it_as_it_was_cancelled_has_it) {
           ramie::this_task::check();
           say("never");
         });
-        yield();
+        settle();
         m.unlock();  // handed over
         waiter.cancel();
         waiter.join();
@@ -164,7 +167,7 @@ TEST_F(mutex_test, a_time_limit_around_a_lock_is_over_while_another_holds_it) {
           std::lock_guard held(m);
           sleep_for(10ms);
         });
-        yield();
+        settle();
         EXPECT_FALSE(ramie::try_for(5ms, [&] { m.lock(); }));
         EXPECT_TRUE(ramie::try_for(50ms, [&] { m.lock(); }));
         m.unlock();
@@ -187,13 +190,13 @@ TEST_F(mutex_test, a_destructor_that_locks_while_a_cancellation_unwinds_waits_an
             sleep_for(1h);
           });
         });
-        yield();
+        settle();
         s.spawn([&] {
           std::lock_guard held(m);
           sleep_for(10ms);
           say("gives it back");
         });
-        yield();
+        settle();
         t.cancel();
         t.join();
         say("gone");
@@ -204,18 +207,20 @@ TEST_F(mutex_test, a_destructor_that_locks_while_a_cancellation_unwinds_waits_an
 
 TEST_F(mutex_test, a_recursive_mutex_is_free_after_as_many_unlocks) {
   ramie::recursive_mutex m;
-  ramie::run([&](scope& s) {
-    m.lock();
-    EXPECT_TRUE(m.try_lock());
-    auto other = s.spawn([&] { return m.try_lock(); });
-    EXPECT_FALSE(other.get());
-    m.unlock();
-    auto again = s.spawn([&] { return m.try_lock(); });
-    EXPECT_FALSE(again.get());
-    m.unlock();
-    EXPECT_TRUE(m.try_lock());
-    m.unlock();
-  });
+  ramie::run(
+      [&](scope& s) {
+        m.lock();
+        EXPECT_TRUE(m.try_lock());
+        auto other = s.spawn([&] { return m.try_lock(); });
+        EXPECT_FALSE(other.get());
+        m.unlock();
+        auto again = s.spawn([&] { return m.try_lock(); });
+        EXPECT_FALSE(again.get());
+        m.unlock();
+        EXPECT_TRUE(m.try_lock());
+        m.unlock();
+      },
+      fake_time);
 }
 
 TEST_F(mutex_test, readers_share_and_a_waiting_writer_holds_later_readers_back) {
@@ -258,7 +263,7 @@ TEST_F(mutex_test, readers_go_on_when_the_writer_before_them_is_cancelled) {
           std::shared_lock also(m);
           say("reads");
         });
-        yield();
+        settle();
         EXPECT_FALSE(m.try_lock_shared()) << "the writer came first";
         writer.cancel();
         reader.join();
@@ -270,22 +275,24 @@ TEST_F(mutex_test, readers_go_on_when_the_writer_before_them_is_cancelled) {
 TEST_F(mutex_test, a_condition_variable_wakes_one_in_order_or_all) {
   ramie::mutex m;
   ramie::condition_variable changed;
-  ramie::run([&](scope& s) {
-    for (const char* name : {"a", "b", "c", "d"}) {
-      s.spawn([&, name] {
-        std::unique_lock held(m);
-        changed.wait(held);
-        say(name);
-      });
-    }
-    yield();
-    changed.notify_one();
-    say("one");
-    yield();
-    changed.notify_all();
-    changed.notify_one();  // nobody waits: nothing
-    say("all");
-  });
+  ramie::run(
+      [&](scope& s) {
+        for (const char* name : {"a", "b", "c", "d"}) {
+          s.spawn([&, name] {
+            std::unique_lock held(m);
+            changed.wait(held);
+            say(name);
+          });
+        }
+        settle();
+        changed.notify_one();
+        say("one");
+        settle();
+        changed.notify_all();
+        changed.notify_one();  // nobody waits: nothing
+        say("all");
+      },
+      fake_time);
   EXPECT_EQ(said, (words{"one", "a", "all", "b", "c", "d"}));
 }
 
@@ -303,7 +310,7 @@ TEST_F(mutex_test, a_cancelled_wait_for_a_condition_has_the_mutex_when_it_unwind
             throw;
           }
         });
-        yield();
+        settle();
         m.lock();
         t.cancel();
         sleep_for(1ms);
@@ -319,16 +326,18 @@ TEST_F(mutex_test, a_cancelled_wait_for_a_condition_has_the_mutex_when_it_unwind
 TEST_F(mutex_test, a_notify_that_comes_with_a_cancellation_is_not_lost) {
   ramie::mutex m;
   ramie::condition_variable changed;
-  ramie::run([&](scope& s) {
-    auto t = s.spawn([&] {
-      std::unique_lock held(m);
-      changed.wait(held);
-      say("was notified");
-    });
-    yield();
-    changed.notify_one();
-    t.cancel();
-  });
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] {
+          std::unique_lock held(m);
+          changed.wait(held);
+          say("was notified");
+        });
+        settle();
+        changed.notify_one();
+        t.cancel();
+      },
+      fake_time);
   EXPECT_EQ(said, words{"was notified"});
 }
 
@@ -369,7 +378,7 @@ TEST_F(mutex_death_test, unlocking_what_another_holds_is_a_failed_check) {
                  ramie::mutex m;
                  m.lock();
                  s.spawn([&] { m.unlock(); });
-                 yield();
+                 settle();
                }),
                "does not hold it");
 }
@@ -379,7 +388,7 @@ TEST_F(mutex_death_test, destroying_one_that_is_waited_for_is_a_failed_check) {
                  ramie::mutex m;
                  m.lock();
                  s.spawn([&] { m.lock(); });
-                 yield();
+                 settle();
                }),
                "a mutex is destroyed while somebody waits on it");
 }

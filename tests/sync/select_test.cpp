@@ -17,7 +17,6 @@ using ramie::otherwise;
 using ramie::scope;
 using ramie::select;
 using ramie::this_task::sleep_for;
-using ramie::this_task::yield;
 
 class select_test : public task_world {};
 
@@ -40,18 +39,20 @@ TEST_F(select_test, otherwise_is_for_when_nothing_can_happen) {
 TEST_F(select_test, it_waits_for_the_first_and_leaves_the_others_as_they_were) {
   channel<int> a, b;
   ramie::event e;
-  ramie::run([&](scope& s) {
-    s.spawn([&] {
-      EXPECT_EQ(select(on(a, [](int) { FAIL(); }), on(b, [&](int n) { say("b " + std::to_string(n)); }),
-                       on(e, [] { FAIL(); })),
-                1u);
-    });
-    yield();
-    b.send(2);
-    int one = 1;
-    EXPECT_FALSE(a.try_send(one)) << "its waiter there is over";
-    e.set();
-  });
+  ramie::run(
+      [&](scope& s) {
+        s.spawn([&] {
+          EXPECT_EQ(select(on(a, [](int) { FAIL(); }), on(b, [&](int n) { say("b " + std::to_string(n)); }),
+                           on(e, [] { FAIL(); })),
+                    1u);
+        });
+        settle();
+        b.send(2);
+        int one = 1;
+        EXPECT_FALSE(a.try_send(one)) << "its waiter there is over";
+        e.set();
+      },
+      fake_time);
   EXPECT_EQ(said, words{"b 2"});
 }
 
@@ -90,99 +91,116 @@ TEST_F(select_test, the_shortest_of_several_limits_counts) {
 }
 
 TEST_F(select_test, what_a_failed_task_threw_comes_out_where_its_result_is_asked_for) {
-  ramie::run([&](scope&) {
-    EXPECT_THROW(ramie::with_scope([&](scope& s) {
-                   auto t = s.spawn([]() -> int { throw std::runtime_error("no"); });
-                   select(on(t, [](int) { FAIL(); }));
-                 }),
-                 std::runtime_error);
-  });
+  ramie::run(
+      [&](scope&) {
+        EXPECT_THROW(ramie::with_scope([&](scope& s) {
+                       auto t = s.spawn([]() -> int { throw std::runtime_error("no"); });
+                       select(on(t, [](int) { FAIL(); }));
+                     }),
+                     std::runtime_error);
+      },
+      fake_time);
 }
 
 TEST_F(select_test, a_channel_that_closes_is_told_to_a_body_that_takes_an_optional) {
   channel<int> a, b;
-  ramie::run([&](scope& s) {
-    auto t = s.spawn(
-        [&] { select(on(a, [](int) { FAIL(); }), on(b, [&](std::optional<int> n) { say(n ? "value" : "closed"); })); });
-    yield();
-    a.close();  // passed over: the wait goes on
-    yield();
-    EXPECT_FALSE(t.done());
-    b.close();
-    t.join();
-    EXPECT_THROW(select(on(a, [](int) {})), std::logic_error);
-  });
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] {
+          select(on(a, [](int) { FAIL(); }), on(b, [&](std::optional<int> n) { say(n ? "value" : "closed"); }));
+        });
+        settle();
+        a.close();  // passed over: the wait goes on
+        settle();
+        EXPECT_FALSE(t.done());
+        b.close();
+        t.join();
+        EXPECT_THROW(select(on(a, [](int) {})), std::logic_error);
+      },
+      fake_time);
   EXPECT_EQ(said, words{"closed"});
 }
 
 TEST_F(select_test, when_all_that_it_waits_for_is_closed_it_throws) {
   channel<int> a, b;
-  ramie::run([&](scope& s) {
-    auto t = s.spawn([&] { EXPECT_THROW(select(on(a, [](int) {}), on(b, [](int) {})), std::logic_error); });
-    yield();
-    a.close();
-    yield();
-    EXPECT_FALSE(t.done());
-    b.close();
-  });
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] { EXPECT_THROW(select(on(a, [](int) {}), on(b, [](int) {})), std::logic_error); });
+        settle();
+        a.close();
+        settle();
+        EXPECT_FALSE(t.done());
+        b.close();
+      },
+      fake_time);
 }
 
 TEST_F(select_test, sending_on_a_channel_that_closes_throws) {
   channel<int> out, in;
-  ramie::run([&](scope& s) {
-    s.spawn([&] { EXPECT_THROW(select(on_send(out, 1, [] {}), on(in, [](int) {})), ramie::channel_closed); });
-    yield();
-    out.close();
-    yield();
-    int value = 1;
-    EXPECT_FALSE(in.try_send(value));
-  });
+  ramie::run(
+      [&](scope& s) {
+        s.spawn([&] { EXPECT_THROW(select(on_send(out, 1, [] {}), on(in, [](int) {})), ramie::channel_closed); });
+        settle();
+        out.close();
+        settle();
+        int value = 1;
+        EXPECT_FALSE(in.try_send(value));
+      },
+      fake_time);
 }
 
 TEST_F(select_test, two_selections_meet_and_exactly_one_value_changes_hands) {
   channel<int> a, b;
   int sent = 0, received = 0;
-  ramie::run([&](scope& s) {
-    s.spawn([&] { select(on_send(a, 1, [&] { ++sent; }), on_send(b, 2, [&] { ++sent; })); });
-    s.spawn([&] { select(on(a, [&](int) { ++received; }), on(b, [&](int) { ++received; })); });
-  });
+  ramie::run(
+      [&](scope& s) {
+        s.spawn([&] { select(on_send(a, 1, [&] { ++sent; }), on_send(b, 2, [&] { ++sent; })); });
+        s.spawn([&] { select(on(a, [&](int) { ++received; }), on(b, [&](int) { ++received; })); });
+      },
+      fake_time);
   EXPECT_EQ(sent, 1);
   EXPECT_EQ(received, 1);
 }
 
 TEST_F(select_test, one_that_both_sends_and_receives_on_a_channel_does_not_meet_itself) {
   channel<int> c;
-  ramie::run([&](scope& s) {
-    s.spawn([&] { select(on(c, [&](int n) { say("got " + std::to_string(n)); }), on_send(c, 1, [] {})); });
-    s.spawn([&] { select(on(c, [&](int n) { say("got " + std::to_string(n)); }), on_send(c, 2, [] {})); });
-  });
+  ramie::run(
+      [&](scope& s) {
+        s.spawn([&] { select(on(c, [&](int n) { say("got " + std::to_string(n)); }), on_send(c, 1, [] {})); });
+        s.spawn([&] { select(on(c, [&](int n) { say("got " + std::to_string(n)); }), on_send(c, 2, [] {})); });
+      },
+      fake_time);
   EXPECT_EQ(said.size(), 1u);
 }
 
 TEST_F(select_test, a_cancelled_selection_leaves_all_lists) {
   channel<int> a, b;
   ramie::event e;
-  ramie::run([&](scope& s) {
-    auto t = s.spawn([&] { select(on(a, [](int) {}), on_send(b, 1, [] {}), on(e, [] {})); });
-    yield();
-    t.cancel();
-    t.join();
-    EXPECT_EQ(t.state(), ramie::task_state::cancelled);
-    int one = 1;
-    EXPECT_FALSE(a.try_send(one));
-    EXPECT_EQ(b.try_receive(), std::nullopt);
-    e.set();
-  });
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] { select(on(a, [](int) {}), on_send(b, 1, [] {}), on(e, [] {})); });
+        settle();
+        t.cancel();
+        t.join();
+        EXPECT_EQ(t.state(), ramie::task_state::cancelled);
+        int one = 1;
+        EXPECT_FALSE(a.try_send(one));
+        EXPECT_EQ(b.try_receive(), std::nullopt);
+        e.set();
+      },
+      fake_time);
 }
 
 TEST_F(select_test, what_happened_as_it_was_cancelled_has_happened) {
   channel<int> a, b;
-  ramie::run([&](scope& s) {
-    auto t = s.spawn([&] { select(on(a, [&](int n) { say(std::to_string(n)); }), on(b, [](int) {})); });
-    yield();
-    a.send(3);
-    t.cancel();
-  });
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] { select(on(a, [&](int n) { say(std::to_string(n)); }), on(b, [](int) {})); });
+        settle();
+        a.send(3);
+        t.cancel();
+      },
+      fake_time);
   EXPECT_EQ(said, words{"3"});
 }
 

@@ -11,7 +11,6 @@ namespace {
 
 using ramie::scope;
 using ramie::this_task::sleep_for;
-using ramie::this_task::yield;
 
 class semaphore_test : public task_world {};
 
@@ -39,38 +38,42 @@ TEST_F(semaphore_test, never_more_than_the_limit_are_inside_and_they_enter_in_or
 
 TEST_F(semaphore_test, one_that_asks_for_many_is_not_passed_by_those_that_ask_for_few) {
   ramie::semaphore places(3);
-  ramie::run([&](scope& s) {
-    places.acquire(2);
-    s.spawn([&] {
-      ramie::permit all(places, 3);
-      say("three");
-    });
-    s.spawn([&] {
-      ramie::permit one(places);
-      say("one");
-    });
-    yield();
-    EXPECT_EQ(places.waiting(), 2u);
-    EXPECT_FALSE(places.try_acquire()) << "one is left, but others came first";
-    places.release(2);
-  });
+  ramie::run(
+      [&](scope& s) {
+        places.acquire(2);
+        s.spawn([&] {
+          ramie::permit all(places, 3);
+          say("three");
+        });
+        s.spawn([&] {
+          ramie::permit one(places);
+          say("one");
+        });
+        settle();
+        EXPECT_EQ(places.waiting(), 2u);
+        EXPECT_FALSE(places.try_acquire()) << "one is left, but others came first";
+        places.release(2);
+      },
+      fake_time);
   EXPECT_EQ(said, (words{"three", "one"}));
 }
 
 TEST_F(semaphore_test, when_one_that_asked_for_many_is_cancelled_those_behind_it_go_on) {
   ramie::semaphore places(3);
-  ramie::run([&](scope& s) {
-    places.acquire(2);
-    auto many = s.spawn([&] { places.acquire(3); });
-    auto few = s.spawn([&] {
-      ramie::permit one(places);
-      say("one");
-    });
-    yield();
-    many.cancel();
-    few.join();
-    places.release(2);
-  });
+  ramie::run(
+      [&](scope& s) {
+        places.acquire(2);
+        auto many = s.spawn([&] { places.acquire(3); });
+        auto few = s.spawn([&] {
+          ramie::permit one(places);
+          say("one");
+        });
+        settle();
+        many.cancel();
+        few.join();
+        places.release(2);
+      },
+      fake_time);
   EXPECT_EQ(said, words{"one"});
   EXPECT_EQ(places.taken(), 0u);
   EXPECT_EQ(places.waiting(), 0u);
@@ -78,43 +81,47 @@ TEST_F(semaphore_test, when_one_that_asked_for_many_is_cancelled_those_behind_it
 
 TEST_F(semaphore_test, a_permit_that_comes_with_a_cancellation_is_taken) {
   ramie::semaphore places(1);
-  ramie::run([&](scope& s) {
-    places.acquire();
-    auto t = s.spawn([&] {
-      ramie::permit one(places);
-      say("inside");
-      ramie::this_task::check();
-      say("never");
-    });
-    yield();
-    places.release();
-    t.cancel();
-  });
+  ramie::run(
+      [&](scope& s) {
+        places.acquire();
+        auto t = s.spawn([&] {
+          ramie::permit one(places);
+          say("inside");
+          ramie::this_task::check();
+          say("never");
+        });
+        settle();
+        places.release();
+        t.cancel();
+      },
+      fake_time);
   EXPECT_EQ(said, words{"inside"});
   EXPECT_EQ(places.taken(), 0u);
 }
 
 TEST_F(semaphore_test, a_raised_limit_lets_in_and_a_lowered_one_waits_until_enough_was_given_back) {
   ramie::semaphore places(1);
-  ramie::run([&](scope& s) {
-    places.acquire();
-    auto second = s.spawn([&] { places.acquire(); });
-    yield();
-    EXPECT_FALSE(second.done());
-    places.set_limit(2);
-    second.join();
-    EXPECT_EQ(places.taken(), 2u);
-    places.set_limit(1);
-    auto third = s.spawn([&] { places.acquire(); });
-    yield();
-    places.release();
-    yield();
-    EXPECT_FALSE(third.done()) << "one is still taken, and one is the limit";
-    places.release();
-    third.join();
-    EXPECT_EQ(places.taken(), 1u);
-    places.release();
-  });
+  ramie::run(
+      [&](scope& s) {
+        places.acquire();
+        auto second = s.spawn([&] { places.acquire(); });
+        settle();
+        EXPECT_FALSE(second.done());
+        places.set_limit(2);
+        second.join();
+        EXPECT_EQ(places.taken(), 2u);
+        places.set_limit(1);
+        auto third = s.spawn([&] { places.acquire(); });
+        settle();
+        places.release();
+        settle();
+        EXPECT_FALSE(third.done()) << "one is still taken, and one is the limit";
+        places.release();
+        third.join();
+        EXPECT_EQ(places.taken(), 1u);
+        places.release();
+      },
+      fake_time);
 }
 
 TEST_F(semaphore_test, more_than_the_limit_ever_was_is_refused_in_numbers) {

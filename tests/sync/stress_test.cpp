@@ -102,8 +102,7 @@ TEST(stress_test, a_channel_agrees_with_a_naive_model) {
               victim->second.cancel();
               model.cancel(victim->first);
             }
-            yield();
-            yield();
+            settle();
             ASSERT_EQ(ended, model.ended) << "round " << round << ", step " << who;
             ASSERT_EQ(real.size(), model.values.size());
           }
