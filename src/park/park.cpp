@@ -38,14 +38,6 @@ waiter::waiter() noexcept {
   if (home != nullptr) who = home->running;
 }
 
-void short_lock::lock_slowly() noexcept {
-  for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins) {
-    while (held_.load(std::memory_order_relaxed)) {
-      if (++spins > 100) os::yield_processor();
-    }
-  }
-}
-
 void host::wait_for_posters() const noexcept {
   while (posting_.load(std::memory_order_acquire) != 0) os::yield_processor();
 }

@@ -89,6 +89,7 @@ TEST_F(event_test, parties_meet_again_and_again_and_the_last_to_come_is_told) {
       [&](scope& s) {
         for (const char* name : {"a", "b", "c"}) {
           s.spawn([&, name] {
+            ramie::this_task::no_yield until_done;
             for (int round = 0; round < 2; ++round) {
               say(name);
               if (meeting.arrive_and_wait()) ++last;

@@ -22,6 +22,7 @@ TEST_F(semaphore_test, never_more_than_the_limit_are_inside_and_they_enter_in_or
       [&](scope& s) {
         for (int i = 0; i < 10; ++i) {
           s.spawn([&, i] {
+            ramie::this_task::no_yield until_done;
             ramie::permit one(places);
             order.push_back(i);
             most = std::max(most, ++inside);
