@@ -340,11 +340,15 @@ TEST(blocking_event_test, waiting_running_signalled_resumed_finished) {
   ramie::run(
       [&](scope& s) {
         s.spawn([&] {
+          ramie::this_task::no_yield until_done;
+
           said.push_back("waiting");
           notification.wait();
           said.push_back("resumed");
         });
         s.spawn([&] {
+          ramie::this_task::no_yield until_done;
+
           said.push_back("running");
           notification.set();
           said.push_back("signalled");
@@ -433,7 +437,11 @@ TEST(blocking_channel_test, the_steps_of_a_sender_and_a_receiver_over_one_place_
   words said;
   ramie::run(
       [&](scope& s) {
+        ramie::this_task::no_yield until_all_done;
+
         s.spawn([&] {
+          ramie::this_task::no_yield until_done;
+
           while (auto n = mailbox.receive()) said.push_back("r" + std::to_string(*n));
         });
         for (int i = 1; i <= 3; ++i) {
@@ -464,7 +472,11 @@ TEST(blocking_channel_test, a_sender_runs_as_far_ahead_as_there_are_places) {
   words said;
   ramie::run(
       [&](scope& s) {
+        ramie::this_task::no_yield until_all_done;
+
         s.spawn([&] {
+          ramie::this_task::no_yield until_done;
+
           for (int i = 1; i <= 5; ++i) {
             queue.send(i);
             said.push_back("p" + std::to_string(i));
@@ -556,6 +568,8 @@ TEST(blocking_channel_test, a_pool_of_two_serves_four_and_a_failure_loses_nothin
         pool.send("b");
         for (int i = 0; i < 4; ++i) {
           s.spawn([&, i] {
+            ramie::this_task::no_yield until_done;
+
             std::string mine = pool.receive().value();
             said.push_back(mine);
             sleep_for(1ms);

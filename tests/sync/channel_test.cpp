@@ -55,6 +55,8 @@ TEST_F(channel_test, a_full_channel_holds_senders_back_and_serves_them_in_order)
       [&](scope& s) {
         for (int i = 0; i < 4; ++i) {
           s.spawn([&, i] {
+            ramie::this_task::no_yield until_done;
+
             narrow.send(i);
             say("sent " + std::to_string(i));
           });

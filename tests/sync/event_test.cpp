@@ -3,6 +3,8 @@
 
 #include <ramie/event.hpp>
 
+#include <cstdio>
+
 namespace ramie_test {
 namespace {
 
@@ -121,6 +123,10 @@ TEST_F(event_test, a_cancelled_party_does_not_count_as_having_come) {
 }
 
 TEST_F(event_test, a_task_that_waits_for_an_event_nobody_sets_is_a_deadlock_named_by_it) {
+#ifdef __SANITIZE_THREAD__
+  std::puts("skipped: deadlock: the sanitizer's own thread counts as one that may wake");
+  GTEST_SKIP();
+#endif
   ramie::event never;
   try {
     ramie::run([&] { never.wait(); });
