@@ -15,11 +15,18 @@ struct benchmark {
   const char* name;
   const char* about;
   std::uint64_t least, most;  // what --max may be
+  bool has_pictures;          // knows --counters, --plot and --peers
   bench_run run;
 };
 constexpr benchmark benchmarks[] = {
     {"fibers", "Switch, transfer and create fibers, one to a million of them, each guarded", 1, std::uint64_t{1} << 24,
-     bench_fibers},
+     true, bench_fibers},
+    {"guards", "Make stacks in every way that guards them, and in those that do not: what each costs, what a hit does",
+     2, std::uint64_t{1} << 20, false, bench_guards},
+    {"scheduler", "Tasks on one thread: yield, spawn and join, sleep, and one that never waits", 1,
+     std::uint64_t{1} << 24, false, bench_scheduler},
+    {"generators", "Pull values out of functions that push them; make a generator, take one, drop it", 2,
+     std::uint64_t{1} << 30, false, bench_generators},
 };
 
 void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {
@@ -27,12 +34,13 @@ void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<benc
   one->add_flag("--quick", options->quick, "Fewer runs and sizes: within 20 seconds");
   one->add_flag("--smoke", options->smoke, "One iteration of everything, for tests");
   one->add_flag("--json", options->json, "One JSON object on stdout instead of tables");
+  one->add_option("--max", options->largest, fmt::format("Largest number to go to, {} to {}", which.least, which.most))
+      ->check(CLI::Range(which.least, which.most));
+  if (!which.has_pictures) return;
   one->add_flag("--counters", options->counters, "Cycles, misses and faults beside the times");
   one->add_option("--plot", options->plot_file, "Write a plot to this SVG file");
   one->add_option("--peers", options->peers_file, "Results of peers (JSON) to draw in the plot")
       ->check(CLI::ExistingFile);
-  one->add_option("--max", options->largest, fmt::format("Largest number to go to, {} to {}", which.least, which.most))
-      ->check(CLI::Range(which.least, which.most));
 }
 
 }  // namespace
@@ -42,7 +50,9 @@ action add_bench(CLI::App& root) {
   bench->require_subcommand(1);
   auto options = std::make_shared<bench_options>();
   for (const benchmark& which : benchmarks) add_one(*bench, which, options);
-  return [bench, options] {
+  action run_cow = add_bench_cow(*bench);
+  return [bench, options, run_cow] {
+    if (bench->get_subcommand("cow")->parsed()) return run_cow();
     for (const benchmark& which : benchmarks) {
       if (!bench->get_subcommand(which.name)->parsed()) continue;
       bench_report report;

@@ -48,6 +48,9 @@ struct bench_report {
 [[nodiscard]] bench_result summarize(std::string name, std::string library, std::uint64_t n, std::string unit,
                                      std::vector<double> samples);
 
+// Children that each brought one sample of the same rows: one row with all samples, in the order of first appearance.
+void merge_samples(bench_report& report, const std::vector<bench_result>& samples);
+
 // One object on stdout.
 void print_json(const char* name, const bench_report& report);
 // A peer's file, or one of ours (`--json`): its results. Throws std::runtime_error that names the file.
@@ -56,5 +59,8 @@ void print_json(const char* name, const bench_report& report);
 // Fills the report; returns the exit status.
 using bench_run = int (*)(const bench_options& options, bench_report& report);
 int bench_fibers(const bench_options& options, bench_report& report);
+int bench_scheduler(const bench_options& options, bench_report& report);
+int bench_guards(const bench_options& options, bench_report& report);
+int bench_generators(const bench_options& options, bench_report& report);
 
 }  // namespace ramie::app

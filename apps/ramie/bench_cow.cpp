@@ -6,6 +6,8 @@
 #include "cow_ruby.hpp"
 #include "os/heap_memory.hpp"
 
+#include <ramie/fiber.hpp>
+#include <ramie/fiber_roots.hpp>
 #include <ramie/heap.hpp>
 
 #include <fmt/core.h>
@@ -172,40 +174,30 @@ void bench_family(const cow_options& options, results& out) {
   }
 }
 
-// Parked stacks of 16 KiB with 512 live bytes each, of which eight words are pointers into the heap.
-class synthetic_stacks final : public root_source {
+// Fibers that each hold eight pointers into the heap, in an array on their stacks; resumed, they hold others.
+class holding_fibers {
  public:
-  static constexpr std::size_t stride_bytes = 16 << 10;
-  static constexpr std::size_t live_words = 64;
+  static constexpr std::size_t pointers = 8;
 
-  explicit synthetic_stacks(std::size_t count)
-      : bytes_(count * stride_bytes), memory_(os::heap_memory::reserve(bytes_, os::heap_memory::page_bytes)) {
-    if (memory_ == nullptr || os::heap_memory::open(memory_, bytes_) != 0) throw std::bad_alloc();
-    generations_.assign(count, 1);
-    for (std::size_t at = 0; at < count; ++at) {
-      const std::byte* base = memory_ + (at + 1) * stride_bytes - at % 16 * 64;
-      ranges_.push_back({base - live_words * sizeof(std::uintptr_t), base});
-    }
+  holding_fibers(std::size_t count, const std::vector<node*>& objects) : objects_(objects) {
+    fibers_.reserve(count);
+    for (std::size_t at = 0; at < count; ++at) fibers_.emplace_back([this] { hold(); });
+    resume_each(fibers_);
   }
-  ~synthetic_stacks() { os::heap_memory::release(memory_, bytes_); }
-  synthetic_stacks(const synthetic_stacks&) = delete;
-  synthetic_stacks& operator=(const synthetic_stacks&) = delete;
-
-  void write(std::size_t at, const std::vector<node*>& objects, std::mt19937_64& random) {
-    auto* words = const_cast<std::uintptr_t*>(static_cast<const std::uintptr_t*>(ranges_[at].begin));
-    for (std::size_t word = 0; word < live_words; ++word) {
-      words[word] = word % 8 == 0 ? reinterpret_cast<std::uintptr_t>(objects[random() % objects.size()]) : random();
-    }
-    ++generations_[at];
-  }
-  [[nodiscard]] std::size_t count() const { return ranges_.size(); }
-  void report(root_scan& scan) override { scan.parked(generations_, ranges_); }
+  void run_one() { fibers_[random_() % fibers_.size()].resume(); }
+  [[nodiscard]] std::size_t count() const { return fibers_.size(); }
 
  private:
-  std::size_t bytes_;
-  std::byte* memory_;
-  std::vector<std::uint32_t> generations_;
-  std::vector<root_range> ranges_;
+  void hold() {
+    std::array<node* volatile, pointers> held{};
+    for (;;) {
+      for (auto& each : held) each = objects_[random_() % objects_.size()];
+      this_fiber::suspend();
+    }
+  }
+  const std::vector<node*>& objects_;
+  std::mt19937_64 random_{7};
+  std::vector<fiber> fibers_;
 };
 
 void bench_parked(const cow_options& options, results& out) {
@@ -219,33 +211,30 @@ void bench_parked(const cow_options& options, results& out) {
     if (at->left) next.push_back(at->left.get());
     if (at->right) next.push_back(at->right.get());
   }
-  std::mt19937_64 random(7);
-  synthetic_stacks stacks(options.parked_stacks);
-  for (std::size_t at = 0; at < stacks.count(); ++at) stacks.write(at, objects, random);
-  const auto n = static_cast<double>(stacks.count());
+  holding_fibers fibers(options.parked_fibers, objects);
+  const auto n = static_cast<double>(fibers.count());
   const auto collect = [&](const char* name) {
     h.collect();
     out.add(name, "ramie", n, "ms", static_cast<double>(h.statistics().last.roots_ns) / 1e6);
   };
-  for (std::size_t run = 0; run < options.runs; ++run) collect("roots_without_stacks");
+  for (std::size_t run = 0; run < options.runs; ++run) collect("roots_without_fibers");
   const auto before = os::heap_memory::read_memory_use(0);
-  h.add_root_source(stacks);
-  collect("roots_all_stacks_new");
+  fiber_roots roots;
+  h.add_root_source(roots);
+  collect("roots_all_fibers_new");
   const auto after = os::heap_memory::read_memory_use(0);
-  for (std::size_t run = 0; run < options.runs; ++run) collect("roots_no_stack_ran");
+  for (std::size_t run = 0; run < options.runs; ++run) collect("roots_no_fiber_ran");
   for (const std::size_t percent : {1, 10, 100}) {
     for (std::size_t run = 0; run < options.runs; ++run) {
-      for (std::size_t changed = 0; changed < stacks.count() * percent / 100; ++changed) {
-        stacks.write(random() % stacks.count(), objects, random);
-      }
+      for (std::size_t changed = 0; changed < fibers.count() * percent / 100; ++changed) fibers.run_one();
       collect(percent == 1 ? "roots_1_percent_ran" : percent == 10 ? "roots_10_percent_ran" : "roots_all_ran");
     }
   }
   if (before && after) {
     const double grown = static_cast<double>(after->resident_bytes) - static_cast<double>(before->resident_bytes);
-    out.add("resident_growth_of_first_scan", "ramie", n, "bytes_per_stack", grown / n);
+    out.add("resident_growth_of_first_scan", "ramie", n, "bytes_per_fiber", grown / n);
   }
-  h.remove_root_source(stacks);
+  h.remove_root_source(roots);
 }
 
 // What making and collecting cost in one process.
@@ -277,7 +266,14 @@ int bench_cow(cow_options options) {
   if (options.quick) {
     options.heap_mib = std::min<std::size_t>(options.heap_mib, 50);
     options.family_mib = std::min<std::size_t>(options.family_mib, 64);
-    options.parked_stacks = std::min<std::size_t>(options.parked_stacks, 20'000);
+    options.parked_fibers = std::min<std::size_t>(options.parked_fibers, 20'000);
+    options.runs = 1;
+  }
+  if (options.smoke) {
+    options.heap_mib = 4;
+    options.family_mib = 4;
+    options.children = 2;
+    options.parked_fibers = 200;
     options.runs = 1;
   }
   results out("cow");
@@ -289,15 +285,16 @@ int bench_cow(cow_options options) {
   return 0;
 }
 
-action add_bench_cow(CLI::App& root) {
+action add_bench_cow(CLI::App& bench) {
   auto options = std::make_shared<cow_options>();
-  CLI::App* command = root.add_subcommand("bench-cow", "What a forked child pays for a garbage collection");
+  CLI::App* command = bench.add_subcommand("cow", "What a forked child pays for a garbage collection");
   command->add_option("--heap-mib", options->heap_mib, "Size of the heap that is shared")->capture_default_str();
   command->add_option("--garbage", options->garbage, "Share of it that is dead")->capture_default_str();
   command->add_option("--children", options->children, "Processes that share a frozen heap")->capture_default_str();
   command->add_option("--runs", options->runs, "Runs of each case")->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object instead of the table");
   command->add_flag("--quick", options->quick, "Smaller and fewer: done within 20 seconds");
+  command->add_flag("--smoke", options->smoke, "One iteration of everything, for tests");
   return [options] { return bench_cow(*options); };
 }
 

@@ -11,10 +11,11 @@ struct cow_options {
   std::size_t allocations = 100'000;
   std::size_t family_mib = 256;  // the frozen heap that `children` share
   std::size_t children = 16;
-  std::size_t parked_stacks = 100'000;
+  std::size_t parked_fibers = 100'000;
   std::size_t runs = 5;
   bool json = false;
-  bool quick = false;  // smaller and fewer, within 20 seconds
+  bool quick = false;
+  bool smoke = false;  // smaller and fewer, within 20 seconds
 };
 
 // Prints a table, or with `json` one object. The exit status: 0, or 1 when a child could not be measured.

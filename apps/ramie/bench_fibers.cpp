@@ -48,24 +48,6 @@ std::vector<step> steps_of(const fibers_plan& plan) {
           transfers(dense_stack_bytes, dense_library, plan.dense_ring_largest)};
 }
 
-// Children that each bring one sample of the same rows: one row with all samples.
-void merge_samples(bench_report& report, const std::vector<bench_result>& samples) {
-  std::vector<bench_result> kinds;
-  for (const bench_result& sample : samples) {
-    const auto same = [&sample](const bench_result& other) {
-      return other.name == sample.name && other.library == sample.library && other.n == sample.n &&
-             other.unit == sample.unit;
-    };
-    if (std::any_of(kinds.begin(), kinds.end(), same)) continue;
-    kinds.push_back(sample);
-    std::vector<double> values;
-    for (const bench_result& other : samples) {
-      if (same(other)) values.push_back(other.median);
-    }
-    report.results.push_back(summarize(sample.name, sample.library, sample.n, sample.unit, std::move(values)));
-  }
-}
-
 // Alternating, after one round that nobody counts: the host of a virtual machine gives memory it has not given before
 // at a price that is neither ours nor the kernel's.
 void run_cold(bench_report& report, progress_bar& bar, const fibers_plan& plan) {

@@ -37,6 +37,23 @@ bench_result summarize(std::string name, std::string library, std::uint64_t n, s
           static_cast<int>(samples.size())};
 }
 
+void merge_samples(bench_report& report, const std::vector<bench_result>& samples) {
+  std::vector<bench_result> kinds;
+  for (const bench_result& sample : samples) {
+    const auto same = [&sample](const bench_result& other) {
+      return other.name == sample.name && other.library == sample.library && other.n == sample.n &&
+             other.unit == sample.unit;
+    };
+    if (std::any_of(kinds.begin(), kinds.end(), same)) continue;
+    kinds.push_back(sample);
+    std::vector<double> values;
+    for (const bench_result& other : samples) {
+      if (same(other)) values.push_back(other.median);
+    }
+    report.results.push_back(summarize(sample.name, sample.library, sample.n, sample.unit, std::move(values)));
+  }
+}
+
 std::vector<bench_result> read_results(const std::string& file) {
   std::ifstream in(file);
   std::vector<bench_result> results;

@@ -19,7 +19,9 @@ action add_bench(CLI::App& root);
 action add_demo(CLI::App& root);
 action add_symbolize(CLI::App& root);
 action add_version(CLI::App& root);
-action add_bench_cow(CLI::App& root);
 action add_doctor(CLI::App& root);
+
+// Of `bench`: it has options of its own.
+action add_bench_cow(CLI::App& bench);
 
 }  // namespace ramie::app

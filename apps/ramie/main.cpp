@@ -16,8 +16,8 @@ int main(int argument_count, char** arguments) {
   using adder = ramie::app::action (*)(CLI::App&);
   std::vector<std::pair<CLI::App*, ramie::app::action>> commands;
   const adder adders[] = {
-      ramie::app::add_bench,  ramie::app::add_bench_cow, ramie::app::add_demo,
-      ramie::app::add_doctor, ramie::app::add_symbolize, ramie::app::add_version,
+      ramie::app::add_bench,     ramie::app::add_demo,    ramie::app::add_doctor,
+      ramie::app::add_symbolize, ramie::app::add_version,
   };
   for (adder add : adders) {
     ramie::app::action run = add(root);

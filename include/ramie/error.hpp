@@ -56,11 +56,12 @@ enum class stack_limit {
   kernel_memory,  // none of the above: the kernel itself had no memory for its tables
   size,           // the size asked for is outside of what is offered
   guard,          // no way of guarding a stack works here, or the one asked for does not
-  guard_lost      // a guard that was in force is not any more (its descriptor was closed)
+  guard_lost,     // a guard that was in force is not any more (its descriptor was closed)
+  shadow_stack    // the processor checks this thread's returns (x86 SHSTK, aarch64 GCS): no switch would survive that
 };
 
-// The system refused a stack. code() is std::errc::not_enough_memory, or invalid_argument for a size or an unknown
-// guard. what() is the whole story: limit, used, allowed, cure.
+// The system refused a stack. code() is std::errc::not_enough_memory, invalid_argument for a size or an unknown
+// guard, or not_supported for a thread with a shadow stack. what() is the whole story: limit, used, allowed, cure.
 class stack_error : public std::system_error {
  public:
   stack_error(std::errc code, stack_limit limit, std::uint64_t used, std::uint64_t allowed, const std::string& text,

@@ -5,6 +5,9 @@
 #include <dlfcn.h>
 #include <features.h>
 
+// C++'s own; only its address is wanted.
+extern "C" int __gxx_personality_v0(int, int, unsigned long, void*, void*);
+
 // The tables are the Linux Standard Base's .eh_frame and .eh_frame_hdr, their instructions those of DWARF 5,
 // section 6.4.2.
 namespace ramie::backtrace {
@@ -12,6 +15,11 @@ namespace ramie::backtrace {
 namespace {
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+const void* find_object(std::uintptr_t pc) noexcept {
+  dl_find_object found;
+  return _dl_find_object(reinterpret_cast<void*>(pc), &found) == 0 ? found.dlfo_link_map : nullptr;
+}
+
 // The .eh_frame_hdr of the object that holds the address, or null.
 const std::uint8_t* find_table(std::uintptr_t pc, bool& in_object) noexcept {
   dl_find_object found;
@@ -20,6 +28,7 @@ const std::uint8_t* find_table(std::uintptr_t pc, bool& in_object) noexcept {
 }
 #else
 // Older libraries have no search that is safe in a handler: frame pointers only.
+const void* find_object(std::uintptr_t) noexcept { return nullptr; }
 const std::uint8_t* find_table(std::uintptr_t, bool& in_object) noexcept {
   in_object = true;
   return nullptr;
@@ -29,7 +38,8 @@ const std::uint8_t* find_table(std::uintptr_t, bool& in_object) noexcept {
 // How an address is written down: DW_EH_PE_*. Only what compilers write into .eh_frame.
 namespace encoding {
 constexpr std::uint8_t absolute = 0x00, udata4 = 0x03, udata8 = 0x04, sdata4 = 0x0b, sdata8 = 0x0c;
-constexpr std::uint8_t relative_to_here = 0x10, relative_to_table = 0x30, omitted = 0xff;
+constexpr std::uint8_t relative_to_here = 0x10, relative_to_table = 0x30, indirect = 0x80, omitted = 0xff;
+constexpr std::uint8_t uleb = 0x01;
 constexpr std::uint8_t format = 0x0f;
 }  // namespace encoding
 
@@ -41,6 +51,9 @@ bool read_number(byte_reader& reader, std::uint8_t how, std::uint64_t& number) n
     case encoding::sdata8:
       number = reader.fixed<std::uint64_t>();
       return true;
+    case encoding::uleb:
+      number = reader.unsigned_leb();
+      return true;
     case encoding::udata4:
       number = reader.fixed<std::uint32_t>();
       return true;
@@ -50,6 +63,23 @@ bool read_number(byte_reader& reader, std::uint8_t how, std::uint64_t& number) n
     default:
       return false;
   }
+}
+
+// The same with what it is relative to: an address. Zero stays zero: it means none.
+bool read_address(byte_reader& reader, std::uint8_t how, std::uintptr_t& address) noexcept {
+  const auto here = reinterpret_cast<std::uintptr_t>(reader.at());
+  std::uint64_t number = 0;
+  if (!read_number(reader, how & ~encoding::indirect, number)) return false;
+  if (number != 0) {
+    if ((how & 0x70) == encoding::relative_to_here) {
+      number += here;
+    } else if ((how & 0x70) != encoding::absolute) {
+      return false;
+    }
+    if ((how & encoding::indirect) != 0) number = *reinterpret_cast<const std::uintptr_t*>(number);
+  }
+  address = number;
+  return true;
 }
 
 // The last entry of the header's table that begins at or below `pc`, or null. All linkers write it with 4-byte
@@ -95,6 +125,8 @@ struct common_part {
   std::int64_t data_step = 1;
   std::uint64_t return_column = 0;
   std::uint8_t address_encoding = encoding::absolute;
+  std::uint8_t language_encoding = encoding::omitted;
+  std::uintptr_t personality = 0;
   bool has_augmentation = false;
   bool signal_frame = false;
   byte_reader instructions = {nullptr, nullptr};
@@ -108,7 +140,6 @@ bool read_augmentation(const char* letters, byte_reader& reader, common_part& co
   byte_reader data = reader;
   reader.skip(length);
   for (++letters; *letters != '\0'; ++letters) {
-    std::uint64_t ignored = 0;
     switch (*letters) {
       case 'R':
         common.address_encoding = data.byte();
@@ -117,11 +148,11 @@ bool read_augmentation(const char* letters, byte_reader& reader, common_part& co
         common.signal_frame = true;
         break;
       case 'L':
-        data.byte();
+        common.language_encoding = data.byte();
         break;
       case 'P': {
         const std::uint8_t how = data.byte();
-        if (how != encoding::omitted && !read_number(data, how, ignored)) return false;
+        if (how != encoding::omitted && !read_address(data, how, common.personality)) return false;
         break;
       }
       case 'B':  // aarch64: the other signing key; the signature is stripped either way
@@ -156,6 +187,7 @@ struct function_part {
   common_part common;
   std::uintptr_t begin = 0;
   std::uintptr_t bytes = 0;
+  std::uintptr_t language_data = 0;
   byte_reader instructions = {nullptr, nullptr};
 };
 
@@ -166,15 +198,16 @@ bool read_function_part(const std::uint8_t* at, function_part& function) noexcep
   const std::uint64_t back = wide ? reader.fixed<std::uint64_t>() : reader.fixed<std::uint32_t>();
   if (back == 0 || !read_common_part(here - back, function.common)) return false;
   const std::uint8_t how = function.common.address_encoding;
-  const std::uint8_t* address_at = reader.at();
-  std::uint64_t begin = 0;
+  std::uintptr_t begin = 0;
   std::uint64_t bytes = 0;
-  if (!read_number(reader, how, begin) || !read_number(reader, how & encoding::format & ~0x08, bytes)) return false;
-  if ((how & 0x70) == encoding::relative_to_here)
-    begin += reinterpret_cast<std::uintptr_t>(address_at);
-  else if ((how & 0x70) != encoding::absolute)
-    return false;
-  if (function.common.has_augmentation) reader.skip(reader.unsigned_leb());
+  if (!read_address(reader, how, begin) || !read_number(reader, how & encoding::format & ~0x08, bytes)) return false;
+  if (function.common.has_augmentation) {
+    const std::uint64_t length = reader.unsigned_leb();
+    byte_reader data = reader;
+    reader.skip(length);
+    const std::uint8_t language = function.common.language_encoding;
+    if (language != encoding::omitted && !read_address(data, language, function.language_data)) return false;
+  }
   function.begin = begin;
   function.bytes = bytes;
   function.instructions = reader;
@@ -390,6 +423,35 @@ class row_builder {
 
 }  // namespace
 
+const void* object_of(std::uintptr_t pc) noexcept { return find_object(pc); }
+
+// The table of C++: for each range of calls a place to go when one of them throws (0: nowhere), and what may be caught
+// there. A call that no range covers must not throw: std::terminate.
+bool unwinding_runs_code(std::uintptr_t return_address, const unwind_row& row) noexcept {
+  if (row.personality == 0) return false;
+  if (row.personality != reinterpret_cast<std::uintptr_t>(&__gxx_personality_v0)) return true;
+  if (row.language_data == 0) return false;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(row.language_data);
+  constexpr std::size_t enough = std::size_t{1} << 30;  // the table does not say how long it is
+  byte_reader reader(data, data + enough);
+  if (reader.byte() != encoding::omitted) return true;  // landing pads elsewhere: nobody writes that
+  if (reader.byte() != encoding::omitted) reader.unsigned_leb();
+  const std::uint8_t how = reader.byte();
+  const std::uint64_t length = reader.unsigned_leb();
+  byte_reader calls(reader.at(), reader.at() + length);
+  const std::uintptr_t call = return_address - 1 - row.function;
+  while (calls.more()) {
+    std::uint64_t begin = 0, bytes = 0, landing_pad = 0;
+    if (!read_number(calls, how, begin) || !read_number(calls, how, bytes) || !read_number(calls, how, landing_pad)) {
+      return true;
+    }
+    calls.unsigned_leb();
+    if (call < begin) return true;
+    if (call < begin + bytes) return landing_pad != 0;
+  }
+  return true;
+}
+
 bool in_loaded_code(std::uintptr_t pc) noexcept {
   bool in_object = false;
   find_table(pc, in_object);
@@ -408,6 +470,8 @@ bool find_unwind_row(std::uintptr_t pc, unwind_row& row) noexcept {
   row.return_column = static_cast<std::uint16_t>(function.common.return_column);
   row.signal_frame = function.common.signal_frame;
   row.function = function.begin;
+  row.personality = function.common.personality;
+  row.language_data = function.language_data;
   return row_builder(function, pc, row).build(function);
 }
 

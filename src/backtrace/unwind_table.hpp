@@ -47,12 +47,22 @@ struct unwind_row {
   std::uint16_t base = 0;
   std::array<rule, register_count> registers = {};
   std::uint16_t return_column = return_register;
-  bool signal_frame = false;    // the caller was interrupted: its pc is exact
-  std::uintptr_t function = 0;  // first address of the function
+  bool signal_frame = false;         // the caller was interrupted: its pc is exact
+  std::uintptr_t function = 0;       // first address of the function
+  std::uintptr_t personality = 0;    // what the language wants called when a frame is unwound; 0: nothing
+  std::uintptr_t language_data = 0;  // for that one: destructors and handlers ("LSDA"); 0: none
 };
 
 // The row for the instruction at `pc`; false when no table covers it or the table says what is not understood here.
 bool find_unwind_row(std::uintptr_t pc, unwind_row& row) noexcept;
+
+// Whether unwinding the frame that called from just before `return_address` would run something there: a destructor, a
+// handler, or std::terminate. False only when the tables say that it runs nothing; what is not understood here is true.
+// `row` is the row of that frame. Understands the tables of C++ (__gxx_personality_v0) and of frames without any.
+bool unwinding_runs_code(std::uintptr_t return_address, const unwind_row& row) noexcept;
+
+// The program or library that holds the address, as something to compare; null for none.
+const void* object_of(std::uintptr_t pc) noexcept;
 
 // True when the address lies in a loaded program or library (or the vdso), whether or not it has tables.
 bool in_loaded_code(std::uintptr_t pc) noexcept;

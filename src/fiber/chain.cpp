@@ -2,6 +2,7 @@
 
 #include "base/check.hpp"
 #include "fiber/life.hpp"
+#include "fiber/stack_watch.hpp"
 
 #include <utility>
 
@@ -73,11 +74,12 @@ void pack_chain(thread_words& thread, chain& leaving) noexcept {
   leaving.left = std::exchange(thread.left, nullptr);
 }
 
-std::uintptr_t unpack_chain(thread_words& thread, const chain& coming) noexcept {
+std::uintptr_t unpack_chain(thread_words& thread, chain& coming) noexcept {
+  note_run(thread, coming.leaf);
   cold_block& about = cold(coming.leaf);
   thread.exceptions->caught = std::exchange(about.caught, nullptr);
   thread.exceptions->uncaught = std::exchange(about.uncaught, 0U);
-  thread.left = coming.left;
+  thread.left = std::exchange(coming.left, nullptr);
   return coming.sp & ~std::uintptr_t{context::tag_mask};
 }
 

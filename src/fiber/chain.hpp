@@ -18,6 +18,12 @@ struct chain {
   int errno_value = 0;
 };
 
+// Who keeps parked chains, for collectors that look at their stacks: base of whatever thread_words::host points to.
+struct chain_keeper {
+  // Calls visit(chain, argument) for each chain of this thread that was entered and is parked now. Null: none ever.
+  void (*each_chain)(void (*visit)(chain& parked, void* argument), void* argument) = nullptr;
+};
+
 // How a loop learns why control came back to it.
 enum class departure : std::uint8_t {
   parked,      // it left its chain; enter() continues it
@@ -42,7 +48,7 @@ void prepare_end(control_block* base, const control_block& loop) noexcept;
 bool is_unwinding(const chain& of) noexcept;
 
 void pack_chain(thread_words& thread, chain& leaving) noexcept;
-std::uintptr_t unpack_chain(thread_words& thread, const chain& coming) noexcept;
+std::uintptr_t unpack_chain(thread_words& thread, chain& coming) noexcept;
 
 // What enter() returns: how the chain was left, and where.
 struct departed {
@@ -55,7 +61,7 @@ departed left_unusually(departed left, std::uintptr_t message) noexcept;
 
 // Continues the chain on this thread and returns when it is left again. `loop` is the caller's: it is where leave()
 // comes back to. No exception may be in flight in the caller.
-[[gnu::always_inline]] inline departed enter(control_block& loop, const chain& coming) noexcept {
+[[gnu::always_inline]] inline departed enter(control_block& loop, chain& coming) noexcept {
   thread_words* thread = context::this_thread_words();
   std::uintptr_t sp = coming.sp;
   if ((sp & context::tag_mask) != 0) [[unlikely]]

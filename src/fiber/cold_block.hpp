@@ -33,6 +33,7 @@ struct cold_block {
   stack::request stack;  // what it asked for
   bool has_function;     // not destroyed yet
   pending waiting;
+  std::uint32_t depth;  // see stack_use.hpp
   stack::slot* slot;
   std::exception_ptr error;  // to be thrown in it, or what escaped from it
   void* caught;              // its exceptions in flight while it is away: see baggage

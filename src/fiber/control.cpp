@@ -2,7 +2,9 @@
 // a mistake. The rules of who may go where are Ruby's; each refusal leaves everything as it was.
 #include "base/check.hpp"
 #include "context/start.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
+#include "fiber/stack_watch.hpp"
 
 #include <pthread.h>
 
@@ -138,6 +140,7 @@ bool arrived(thread_words& thread, control_block* fiber, std::uintptr_t message)
 
 // Continues `fiber` at `sp` in place of the running one; returns when somebody transfers back.
 void transfer_with(thread_words& thread, control_block* fiber, std::uintptr_t sp, std::uintptr_t message) {
+  note_run(thread, fiber);
   control_block* self = thread.current;
   if (thread.left == nullptr) {
     thread.left = self;
@@ -171,6 +174,7 @@ control_block* innermost_of(thread_words& thread, const control_block* fiber) no
 }  // namespace
 
 bool resume_with(thread_words& thread, control_block* fiber, std::uintptr_t sp, std::uintptr_t message) {
+  note_run(thread, fiber);
   const exception_words mine = *thread.exceptions;
   const std::uintptr_t word = fiber->word;
   if (is_parked(word) && (word & context::tag_baggage) != 0) {
@@ -268,6 +272,8 @@ void suspend_slow() {
 void deliver_slow() {
   thread_words& thread = *context::this_thread_words();
   if (control_block* over = std::exchange(thread.reap, nullptr); over != nullptr) reap(thread, over);
+  learn_frame(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),
+              reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   deliver_waiting(thread);
 }
 
@@ -324,7 +330,9 @@ bool kill(control_block* fiber) {
   if (fiber->word == context::created) {
     cold_block& about = cold(fiber);
     fiber->word = context::ended;
-    if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
+    if (!about.operations->runs_again && std::exchange(about.has_function, false)) {
+      about.operations->destroy(about.closure);
+    }
     return true;
   }
   if (fiber == thread.current) unwind_self(thread);
@@ -350,14 +358,26 @@ bool kill(control_block* fiber) {
   return true;
 }
 
+bool will_end_by_itself(const control_block* fiber) noexcept {
+  cold_block& about = cold(fiber);
+  return about.operations->ends_by_itself != nullptr && fiber->flags == 0 && about.waiting == pending::nothing &&
+         is_parked(fiber->word) && tag_of(fiber->word) == context::tag_suspended &&
+         about.operations->ends_by_itself(about.closure);
+}
+
 void continue_unwinding(control_block* fiber) {
   thread_words& thread = this_thread();
   cold_block& about = cold(fiber);
+  const std::uintptr_t word = fiber->word;
+  if (will_end_by_itself(fiber)) {
+    resume_with(thread, fiber, sp_of(word), context::plain);
+    return;
+  }
   if ((fiber->flags & being_killed) == 0) {
     about.waiting = pending::kill;
     about.error = nullptr;
   }
-  const std::uintptr_t word = fiber->word;
+  prepare_to_learn(word);
   if (is_transferred(word) && has_resumer(fiber)) {
     // Its resumer waits for it: only at a thread's end, where that one is unwound next.
     transfer_with(thread, fiber, sp_of(word), context::deliver);
@@ -379,6 +399,7 @@ void end_self(control_block* self, std::exception_ptr escaped, pending how) noex
   // Entered by transfer: control goes to where it left the root's chain of resumes.
   control_block* next = std::exchange(thread.left, nullptr);
   RAMIE_CHECK(next != nullptr && is_transferred(next->word));
+  note_run(thread, next);
   cold_block& receiver = cold(next);
   if (how == pending::thread_exit) {
     receiver.waiting = pending::thread_exit;

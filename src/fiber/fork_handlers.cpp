@@ -1,5 +1,6 @@
 #include "fiber/fork_handlers.hpp"
 
+#include "fiber/stack_use.hpp"
 #include "fiber/thread.hpp"
 
 #include <pthread.h>
@@ -20,9 +21,11 @@ void register_fork_handlers() {
 void before_fork() noexcept {
   lock_threads();
   lock_slab();
+  lock_stack_use();
 }
 
 void after_fork_parent() noexcept {
+  unlock_stack_use();
   unlock_slab();
   unlock_threads();
 }
@@ -30,6 +33,7 @@ void after_fork_parent() noexcept {
 // The child has one thread, the caller's, and every fiber's stack as a private copy: its own fibers go on; those of the
 // other threads stay suspended for ever, and their handles answer other_thread.
 void after_fork_child() noexcept {
+  unlock_stack_use();
   unlock_slab();
   forget_other_threads();
   unlock_threads();

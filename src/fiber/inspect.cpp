@@ -1,7 +1,9 @@
 // What a fiber's stack is like, for stack() and for tools.
 #include "context/start.hpp"
 #include "fiber/life.hpp"
+#include "fiber/stack_use.hpp"
 #include "stack/pool.hpp"
+#include "stack/watermark.hpp"
 
 namespace ramie::inline v0::control {
 
@@ -12,6 +14,7 @@ stack_info stack_of(const control_block* fiber) noexcept {
   info.guard = about.stack.guard;
   const stack::slot* slot = about.slot;
   if (slot == nullptr) {
+    if (about.depth > being_measured) info.deepest_bytes = about.depth;  // it has ended
     info.low = fiber->stack_low;
     info.high = fiber->stack_high;
     return info;
@@ -26,6 +29,7 @@ stack_info stack_of(const control_block* fiber) noexcept {
     info.in_use_bytes = info.high - (word & ~std::uintptr_t{context::tag_mask});
   }
   info.most_used_bytes = stack::most_used_bytes(*slot);
+  if (about.depth != not_measured) info.deepest_bytes = stack::deepest_bytes(*slot);
   return info;
 }
 

@@ -1,8 +1,12 @@
 #include "fiber/life.hpp"
 
 #include "base/check.hpp"
+#include "context/stack_life.hpp"
 #include "context/start.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/spawn_sites.hpp"
+#include "fiber/stack_use.hpp"
+#include "fiber/stack_watch.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
@@ -17,6 +21,11 @@ namespace {
 void destroy_closure(control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
   if (std::exchange(about.has_function, false)) about.operations->destroy(about.closure);
+}
+
+// The fiber ends: its function goes, unless it is to run again.
+void end_closure(control_block* fiber) noexcept {
+  if (!cold(fiber).operations->runs_again) destroy_closure(fiber);
 }
 
 struct sized_request {
@@ -40,17 +49,17 @@ void run_closure(cold_block& about) { about.operations->run(about.closure); }
   } catch (abi::__forced_unwind&) {
     // pthread_exit() or a cancellation of this thread: the chain below unwinds too, then the thread exits from its own
     // stack. Leaving inside the handler is deliberate: ending it would be "exception not rethrown".
-    destroy_closure(self);
+    end_closure(self);
     end_self(self, nullptr, pending::thread_exit);
   } catch (...) {
     escaped = std::current_exception();
   }
-  destroy_closure(self);
+  end_closure(self);
   end_self(self, std::move(escaped), pending::nothing);
 }
 
 void finish_killed(control_block* self) noexcept {
-  destroy_closure(self);
+  end_closure(self);
   end_self(self, nullptr, pending::nothing);
 }
 
@@ -70,6 +79,7 @@ new_block allocate_block(const fiber_options& options, const call_site& site, co
   about.stack = wanted;
   about.operations = operations;
   about.has_function = true;
+  about.depth = not_measured;
   if (cold(thread.current).locals != nullptr) [[unlikely]] {
     try {
       about.locals = copy_locals();
@@ -102,16 +112,22 @@ std::uintptr_t start(thread_words& thread, control_block* fiber) {
   __atomic_store_n(&fiber->home, &thread, __ATOMIC_RELAXED);
   fiber->stack_low = slot->low;
   __atomic_store_n(&fiber->stack_high, slot->high(), __ATOMIC_RELAXED);
-  fiber->checker = context::crossing::make_record();
+  fiber->checker = context::stack_begins(slot->low, slot->high());
+  if (measuring_stacks.load(std::memory_order_relaxed)) [[unlikely]]
+    begin_measuring(about);
   fiber->errno_value = 0;
   fiber->resumer_sp = 0;
   count_started(thread);
+  note_start(thread, fiber);
   return context::prepare(slot->low, slot->first_frame(), &fiber_main, fiber);
 }
 
 void reap(thread_words& thread, control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
-  context::crossing::drop_record(std::exchange(fiber->checker, nullptr));
+  note_end(thread, fiber);
+  if (about.depth != not_measured) [[unlikely]]
+    end_measuring(about);
+  context::stack_ends(std::exchange(fiber->checker, nullptr), fiber->stack_low, fiber->stack_high);
   stack::release(std::exchange(about.slot, nullptr));
   fiber->stack_low = 0;
   __atomic_store_n(&fiber->stack_high, 0, __ATOMIC_RELAXED);
@@ -122,6 +138,7 @@ void reap(thread_words& thread, control_block* fiber) noexcept {
 
 void release_ended(control_block* fiber) noexcept {
   cold_block& about = cold(fiber);
+  if (about.has_function) destroy_closure(fiber);  // it was to run again
   if (about.error != nullptr) about.error = nullptr;
   about.waiting = pending::nothing;
   about.held_resumer_sp = 0;
@@ -133,7 +150,6 @@ void release_ended(control_block* fiber) noexcept {
 void destroy(control_block* fiber) noexcept {
   thread_words* home = fiber->home;
   if (home == nullptr) {  // never started, or killed before that
-    destroy_closure(fiber);
     release_ended(fiber);
   } else if (home == context::this_thread_words()) [[likely]] {
     destroy_at_home(fiber);
@@ -167,7 +183,31 @@ void destroy_at_home(control_block* fiber) noexcept {
   release_ended(fiber);
 }
 
+void start_over(control_block* fiber) noexcept {
+  RAMIE_CHECK(fiber->word == context::ended && cold(fiber).has_function);
+  cold(fiber).waiting = pending::nothing;
+  cold(fiber).held_resumer_sp = 0;
+  fiber->resumer_sp = 0;
+  fiber->flags = 0;
+  __atomic_store_n(&fiber->home, nullptr, __ATOMIC_RELAXED);
+  fiber->word = context::created;
+}
+
+void close(control_block* fiber) {
+  if (state_of(fiber) == fiber_state::suspended && fiber->home == context::this_thread_words()) {
+    unwind_fully(fiber);
+  } else {
+    kill(fiber);
+  }
+}
+
 void unwind_fully(control_block* fiber) noexcept {
+  if (!will_end_by_itself(fiber) && frames_are_idle(fiber)) {
+    fiber->word = context::ended;
+    end_closure(fiber);
+    reap(this_thread(), fiber);
+    return;
+  }
   constexpr int most_resumes = 1000;
   for (int i = 0; fiber->word != context::ended; ++i) {
     if (i == most_resumes) {

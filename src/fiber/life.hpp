@@ -24,6 +24,8 @@ void unwind_fully(control_block* fiber) noexcept;
 // Continues a parked fiber towards its end: kills it, or goes on with a kill that it has suspended in. By resume, also
 // when it left by transfer: who destroys a fiber is where control comes back to, not where it once left the chain.
 void continue_unwinding(control_block* fiber);
+// Its function has been told to end and will, if the fiber is continued as usual.
+bool will_end_by_itself(const control_block* fiber) noexcept;
 
 // Somebody resumed this running or transferred fiber and waits for it.
 inline bool has_resumer(const control_block* fiber) noexcept {

@@ -16,21 +16,37 @@ bool runs_on(const stack::slot& slot, std::uintptr_t stack_pointer) noexcept {
   return stack_pointer <= slot.high() && stack_pointer + largest_frame_bytes >= slot.low;
 }
 
+// Somebody else's code hit the guard: the fiber below, by running out at the high end of its stack, or any wild
+// pointer.
+void report_wild_access(const fiber_title& title, std::uintptr_t address, const control_block* running,
+                        std::uintptr_t stack_pointer, const ucontext_t& context) noexcept {
+  backtrace::report report;
+  fixed_text& text = report.text();
+  text.add("ramie: a wild access to ").add_hex(address).add(", the guard of the stack of ").add(title.text);
+  const bool is_known = running->stack_low <= stack_pointer && stack_pointer < running->stack_high;
+  if (!is_known) {
+    text.add(",\nramie: by code that runs on another stack.\n");
+  } else {
+    text.add(",\nramie: by code that runs in ").add(fiber_title(running).text).add(":\n");
+    report.add_frames(backtrace::collect_interrupted(context, {running->stack_low, running->stack_high}),
+                      backtrace::names::by_program);
+  }
+  static_cast<void>(report.send(STDERR_FILENO));
+}
+
 }  // namespace
 
 void report_overflow(const stack::slot& slot, std::uintptr_t address, std::uintptr_t stack_pointer,
                      const void* machine) noexcept {
   const fiber_title title(static_cast<const control_block*>(slot.owner));
+  const control_block* running = context::this_thread_words()->current;
+  const auto& context = *static_cast<const ucontext_t*>(machine);
+  if (running != slot.owner || !runs_on(slot, stack_pointer)) {
+    return report_wild_access(title, address, running, stack_pointer, context);
+  }
   const std::uint64_t usable_kib = slot.usable_bytes >> 10;
   backtrace::report report;
   fixed_text& text = report.text();
-  if (!runs_on(slot, stack_pointer)) {
-    text.add("ramie: a wild access to ").add_hex(address).add(", the guard of the stack of ").add(title.text);
-    text.add(",\nramie: by code that runs on another stack.\n");
-    static_cast<void>(report.send(STDERR_FILENO));
-    return;
-  }
-  const auto& context = *static_cast<const ucontext_t*>(machine);
   const backtrace::trace frames = backtrace::collect_interrupted(context, {slot.low, slot.high()});
   text.add("ramie: stack overflow in ").add(title.text).add(":\n");
   text.add("ramie: all ").add_count(usable_kib).add(" KiB of its stack are used, ").add_count(frames.total());

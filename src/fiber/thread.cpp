@@ -1,15 +1,18 @@
 #include "fiber/thread.hpp"
 
 #include "base/check.hpp"
+#include "context/shadow_stack.hpp"
 #include "fiber/debugger_layout.hpp"
 #include "fiber/fork_handlers.hpp"
+#include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
+#include "fiber/shadow_stack.hpp"
+#include "os/thread_stack.hpp"
 #include "stack/pool.hpp"
 
 #include <cxxabi.h>
 #include <errno.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,18 +34,6 @@ struct registry {
 registry& threads() {
   static auto* const one = new registry;
   return *one;
-}
-
-void take_stack_bounds(control_block& root) noexcept {
-  pthread_attr_t attributes;
-  void* low = nullptr;
-  std::size_t bytes = 0;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
-  if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
-    root.stack_low = reinterpret_cast<std::uintptr_t>(low);
-    __atomic_store_n(&root.stack_high, root.stack_low + bytes, __ATOMIC_RELAXED);
-  }
-  pthread_attr_destroy(&attributes);
 }
 
 // The fibers that live on this thread and have not ended.
@@ -99,6 +90,7 @@ struct thread_end {
       std::erase(threads().living, &thread);
     }
     remove_overflow_stack();
+    forget_frames();
     drop_locals(thread.root);
     return_block(thread.root);
     thread.root = nullptr;
@@ -114,6 +106,7 @@ thread_local thread_end at_thread_end;
 constinit thread_local bool exiting_in_a_fiber = false;
 
 void meet_thread(thread_words& thread) {
+  refuse_shadow_stack(context::shadow_stack_is_active());
   control_block* root = take_block();
   thread.exceptions = reinterpret_cast<context::exception_words*>(abi::__cxa_get_globals());
   thread.errno_pointer = &errno;
@@ -122,7 +115,9 @@ void meet_thread(thread_words& thread) {
   root->resumer_sp = 0;
   root->flags = is_root;
   root->checker = context::crossing::current_record();
-  take_stack_bounds(*root);
+  const os::stack_bounds bounds = os::own_stack_bounds();
+  root->stack_low = bounds.low;
+  __atomic_store_n(&root->stack_high, bounds.high, __ATOMIC_RELAXED);
   cold_block& about = cold(root);
   about = cold_block{};
   about.name = "root";

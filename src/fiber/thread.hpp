@@ -9,7 +9,7 @@ namespace ramie::inline v0::control {
 using context::thread_words;
 
 // The calling thread's words; at first use gives it a root block, an alternate signal stack for overflow reports, and
-// an end: when the thread exits its fibers are unwound, newest first.
+// an end: when the thread exits its fibers are unwound, newest first. Throws stack_error (shadow_stack) and bad_alloc.
 void meet_thread(thread_words& thread);
 inline thread_words& this_thread() {
   thread_words& thread = *context::this_thread_words();

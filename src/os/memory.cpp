@@ -33,14 +33,19 @@ int own_pidfd() noexcept {
   return static_cast<int>(known.load(std::memory_order_acquire));
 }
 
-long guard_batch(const iovec* ranges, std::size_t count) noexcept {
-  static bool self_constant_works = true;
-  if (self_constant_works) {
-    long done = syscall(SYS_process_madvise, pidfd_self_process, ranges, count, madv_guard_install, 0);
+long advise_batch(const iovec* ranges, std::size_t count, int advice) noexcept {
+  static std::atomic<bool> self_constant_works{true};
+  if (self_constant_works.load(std::memory_order_relaxed)) {
+    long done = syscall(SYS_process_madvise, pidfd_self_process, ranges, count, advice, 0);
     if (done >= 0 || errno != EBADF) return done;
-    self_constant_works = false;
+    self_constant_works.store(false, std::memory_order_relaxed);
   }
-  return syscall(SYS_process_madvise, own_pidfd(), ranges, count, madv_guard_install, 0);
+  return syscall(SYS_process_madvise, own_pidfd(), ranges, count, advice, 0);
+}
+
+// Forbidden (containers), unknown, or not for oneself (before 6.13): one call each from now on.
+bool batches_are_refused(int error) noexcept {
+  return error == EPERM || error == ENOSYS || error == EINVAL || error == EBADF;
 }
 
 }  // namespace
@@ -72,10 +77,9 @@ int install_guards(const std::uintptr_t* addresses, std::size_t count, std::size
   while (batches_work && count - done > 1) {
     std::size_t part = std::min(count - done, most);
     for (std::size_t i = 0; i < part; ++i) ranges[i] = {reinterpret_cast<void*>(addresses[done + i]), bytes};
-    long advised = guard_batch(ranges, part);
+    long advised = advise_batch(ranges, part, madv_guard_install);
     if (advised < 0) {
-      // Forbidden (containers), unknown, or not for oneself (before 6.13): one call each from now on.
-      if (errno == EPERM || errno == ENOSYS || errno == EINVAL || errno == EBADF) batches_work = false;
+      if (batches_are_refused(errno)) batches_work = false;
       break;
     }
     done += static_cast<std::size_t>(advised) / bytes;
@@ -85,6 +89,45 @@ int install_guards(const std::uintptr_t* addresses, std::size_t count, std::size
     if (madvise(reinterpret_cast<void*>(addresses[done]), bytes, madv_guard_install) != 0) return errno;
   }
   return 0;
+}
+
+int drop_ranges(const range* ranges, std::size_t count, hand_back when) noexcept {
+  constexpr std::size_t most = 512;
+  // Any thread may be here, and one refused batch may have met locked memory: only what can never work is remembered.
+  static std::atomic<bool> batches_work{true};
+  const int advice = when == hand_back::now ? MADV_DONTNEED : MADV_FREE;
+  int error = 0;
+  iovec vectors[most];
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t part = std::min(count - done, most);
+    std::size_t advised_ranges = 0;
+    if (part > 1 && batches_work.load(std::memory_order_relaxed)) {
+      for (std::size_t i = 0; i < part; ++i) {
+        vectors[i] = {reinterpret_cast<void*>(ranges[done + i].address), ranges[done + i].bytes};
+      }
+      long advised = advise_batch(vectors, part, advice);
+      if (advised < 0 && errno != EINVAL && batches_are_refused(errno)) batches_work.store(false);
+      // A kernel before 6.13 says EINVAL, and locked memory does too: one range by itself tells which.
+      const bool ambiguous = advised < 0 && errno == EINVAL;
+      for (long bytes = advised; advised_ranges < part && bytes > 0; ++advised_ranges) {
+        bytes -= static_cast<long>(ranges[done + advised_ranges].bytes);
+      }
+      if (advised_ranges == part) {
+        done += part;
+        continue;
+      }
+      if (ambiguous && as_errno(madvise(vectors[0].iov_base, vectors[0].iov_len, advice)) == 0) {
+        batches_work.store(false);  // the first range alone goes: it is the batch that is refused
+      }
+    }
+    for (; advised_ranges < part; ++advised_ranges) {
+      const range& one = ranges[done + advised_ranges];
+      const int refused = as_errno(madvise(reinterpret_cast<void*>(one.address), one.bytes, advice));
+      if (refused != 0) error = refused;
+    }
+    done += part;
+  }
+  return error;
 }
 
 long resident_from_top(std::uintptr_t low, std::uintptr_t high) noexcept {
@@ -104,6 +147,21 @@ long resident_from_top(std::uintptr_t low, std::uintptr_t high) noexcept {
     top = bottom;
   }
   return count;
+}
+
+std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept {
+  constexpr std::size_t window = 256;
+  unsigned char pages[window];
+  const std::size_t page = page_bytes();
+  for (std::uintptr_t from = low; from < high;) {
+    const std::size_t bytes = std::min<std::size_t>(high - from, window * page);
+    if (mincore(reinterpret_cast<void*>(from), bytes, pages) != 0) return high;
+    for (std::size_t i = 0; i < (bytes + page - 1) / page; ++i) {
+      if ((pages[i] & 1) != 0) return from + i * page;
+    }
+    from += bytes;
+  }
+  return high;
 }
 
 guard_prober::guard_prober() noexcept { renew(); }

@@ -25,6 +25,17 @@ int never_huge(void* address, std::size_t bytes) noexcept;  // MADV_NOHUGEPAGE
 int unlock(void* address, std::size_t bytes) noexcept;      // undoes mlockall(MCL_FUTURE) for this range
 int drop(void* address, std::size_t bytes) noexcept;        // MADV_DONTNEED
 
+// A piece of address space.
+struct range {
+  std::uintptr_t address;
+  std::size_t bytes;
+};
+// Hands the memory of all ranges back to the kernel, which zeroes it: at once (MADV_DONTNEED), or when memory is short
+// and the pages were not written again (MADV_FREE). One system call for 512 ranges where process_madvise is allowed
+// for oneself (Linux 6.13), else one each. Goes on after a refusal (locked memory); 0 or the last errno.
+enum class hand_back { now, when_short };
+int drop_ranges(const range* ranges, std::size_t count, hand_back when) noexcept;
+
 // Guard markers (MADV_GUARD_INSTALL, Linux 6.13): `bytes` at each of `count` addresses. One system call where
 // process_madvise is allowed, else one each. Stops at the first refusal.
 int install_guards(const std::uintptr_t* addresses, std::size_t count, std::size_t bytes) noexcept;
@@ -32,6 +43,9 @@ int install_guards(const std::uintptr_t* addresses, std::size_t count, std::size
 // Pages of [address, address + bytes) that are in memory, counted from the top down to the first that is not; what a
 // stack has used. -1 when the kernel does not say.
 long resident_from_top(std::uintptr_t low, std::uintptr_t high) noexcept;
+
+// The lowest page of [low, high) that is in memory; `high` when none is, or the kernel does not say.
+std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept;
 
 // Asks the kernel to write one byte at `address` and tells whether it refused: the only proof that a page is guarded.
 // Never faults. A page that was not guarded keeps its contents (but becomes resident).

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,8 @@ address_range mapping_of(std::uintptr_t address) noexcept {
     if (range.holds(address)) return readable ? range : address_range{};
   return {};
 }
+
+std::uintptr_t program_entry() noexcept { return getauxval(AT_ENTRY); }
 
 int process_number() noexcept { return static_cast<int>(call(SYS_getpid)); }
 int thread_number() noexcept { return static_cast<int>(call(SYS_gettid)); }

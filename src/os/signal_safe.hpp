@@ -36,6 +36,9 @@ struct address_range {
 // time with the number of mappings: about 0.2 us for each.
 address_range mapping_of(std::uintptr_t address) noexcept;
 
+// Where the program itself begins to run: an address in its code.
+std::uintptr_t program_entry() noexcept;
+
 int process_number() noexcept;
 int thread_number() noexcept;
 std::uint64_t monotonic_ns() noexcept;

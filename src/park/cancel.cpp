@@ -80,7 +80,7 @@ void interrupt(parked& one) noexcept {
   one.interrupt = true;
   one.waits_on->state.store(interrupted, std::memory_order_relaxed);
   one.kind = nullptr;
-  this_host()->ready.push(&one);
+  this_host()->make_ready(one);
 }
 
 namespace {

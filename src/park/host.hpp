@@ -57,13 +57,15 @@ class letter_box {
 // What a task may do before it is the turn of the others, as in BEAM.
 inline constexpr std::int64_t reductions_per_slice = 4000;
 
-class host {
+class host : public control::chain_keeper {
  public:
   control::control_block loop{};  // loop.resumer_sp: where the host waits for the running chain to be left
   parked* running = nullptr;
   std::int64_t budget = reductions_per_slice;  // of the running task, what is left
   std::uint32_t ticks_seen = 0;
   ready_ring ready;
+  ready_ring urgent;          // woken by a timer or another thread: goes before those that were ready
+  bool looks_around = false;  // timers and letters are being seen to: who is woken is urgent
   alignas(64) std::atomic<std::uint32_t> ticks =
       0;  // counted up by another thread while this one is busy: milliseconds
   letter_box letters;
@@ -78,6 +80,8 @@ class host {
   virtual void unset(timer& one) noexcept = 0;
   // Any thread: a letter came into an empty box.
   virtual void rouse() noexcept = 0;
+  // Home thread: it may go on.
+  void make_ready(parked& one) noexcept { (looks_around ? urgent : ready).push(&one); }
   // Any thread: posts a letter. What it says may be the host's end, so the host must not go before its posters have.
   void post(letter& one) noexcept {
     posting_.fetch_add(1, std::memory_order_relaxed);
@@ -96,8 +100,9 @@ class host {
 
 // The calling thread's host; null when nobody runs tasks here.
 [[gnu::always_inline]] inline host* this_host() noexcept {
-  return static_cast<host*>(context::this_thread_words()->host);
+  return static_cast<host*>(static_cast<control::chain_keeper*>(context::this_thread_words()->host));
 }
-inline void set_this_host(host* one) noexcept { control::this_thread().host = one; }
+// As thread_words::host holds it.
+inline void* as_word(host* one) noexcept { return static_cast<control::chain_keeper*>(one); }
 
 }  // namespace ramie::inline v0::parking

@@ -14,7 +14,7 @@ namespace {
 
 void open_wake(letter& sent) noexcept {
   auto& one = static_cast<waiter&>(sent);
-  one.home->ready.push(one.who);
+  one.home->make_ready(*one.who);
 }
 
 void block_thread(waiter& me) noexcept {
@@ -98,7 +98,7 @@ struct time_limit : timer {
     auto& self = static_cast<time_limit&>(due);
     if (!self.kind->withdraw(*self.of)) return;
     self.over = true;
-    self.of->home->ready.push(self.of->who);
+    self.of->home->make_ready(*self.of->who);
   }
 };
 
@@ -209,7 +209,7 @@ void wake(waiter& taken) noexcept {
     state.store(woken, std::memory_order_release);
     os::futex_wake_one(state);
   } else if (home == this_host()) {
-    home->ready.push(one.who);
+    home->make_ready(*one.who);
   } else {
     home->post(one);
   }

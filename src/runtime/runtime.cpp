@@ -30,6 +30,7 @@ struct runtime::state {
         scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
                   tasking::functions) {
     root.home = &scheduler;
+    scheduler.each_chain = &tasking::each_chain;
   }
 
   runtime_options options;
@@ -57,7 +58,7 @@ void runtime::state::unseen(std::exception_ptr error, const char* name, void* se
 }
 
 record* runtime::state::spawn_root(std::function<void()> body, const task_options& how, const call_site& site) {
-  void* outer = std::exchange(context::this_thread_words()->host, &scheduler);
+  void* outer = std::exchange(context::this_thread_words()->host, parking::as_word(&scheduler));
   record* made = nullptr;
   try {
     made = tasking::create(root, sizeof(root_payload), &root_payload::how, how, site);
@@ -107,7 +108,7 @@ void runtime::run_main(void (*body)(void*), void* argument) {
   if (how == sched::scheduler::ending::stuck) {
     tasking::describe_tasks(root, 0, report);
     std::fprintf(stderr, "ramie: deadlock: all tasks wait and nothing can wake them\n%s", report.c_str());
-    void* outer = std::exchange(context::this_thread_words()->host, static_cast<host*>(&here.scheduler));
+    void* outer = std::exchange(context::this_thread_words()->host, parking::as_word(&here.scheduler));
     root.cancel(std::make_exception_ptr(deadlock("all tasks wait and nothing can wake them:\n" + report)));
     context::this_thread_words()->host = outer;
     how = here.drive(INT64_MAX);

@@ -17,6 +17,8 @@ namespace {
 // How often a busy loop looks at letters and timers, in slices: a clock read (25 ns) then costs a slice less than half
 // a nanosecond. A slice is bounded by its reductions, so this is also how late a look can be.
 constexpr std::uint32_t slices_between_looks = 64;
+// Woken tasks that run before one of those that were ready already.
+constexpr std::uint32_t urgent_in_a_row_most = 64;
 // How far ahead in the line a task's words and its stack are fetched. Measured with `ramie bench scheduler --case
 // yield`.
 constexpr std::size_t fetch_words_ahead = 24, fetch_stack_ahead = 12;
@@ -24,7 +26,7 @@ constexpr std::size_t fetch_words_ahead = 24, fetch_stack_ahead = 12;
 constexpr std::size_t idle_bases_most = 256;
 // With many timers the thread does not wake for each: at most once in this time.
 constexpr std::size_t many_timers = 1000;
-constexpr std::int64_t wake_interval_ns = 500'000;
+constexpr std::int64_t wake_interval_ns = 1'000'000;
 // After this long without anything to wait for, it is asked whether anything can come.
 constexpr std::int64_t first_sleep_ns = 20'000'000;
 
@@ -38,15 +40,15 @@ registry& schedulers() {
   return *one;
 }
 
-// While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller has
-// transferred from, are put aside.
+// While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller
+// has transferred from, are put aside.
 class thread_for_a_loop {
  public:
   explicit thread_for_a_loop(parking::host* host)
       : thread_(control::this_thread()),
         in_flight_(std::exchange(*thread_.exceptions, context::exception_words{nullptr, 0})),
         left_(std::exchange(thread_.left, nullptr)),
-        host_(std::exchange(thread_.host, host)) {}
+        host_(std::exchange(thread_.host, parking::as_word(host))) {}
   ~thread_for_a_loop() {
     *thread_.exceptions = in_flight_;
     thread_.left = left_;
@@ -76,6 +78,7 @@ scheduler::scheduler(clock_kind clock, const task_functions& functions)
     : functions_(functions), clock_(clock), timers_(clock == clock_kind::fake ? 0 : os::monotonic_now_ns()) {
   idle_bases_.reserve(idle_bases_most);
   ready.reserve(1);
+  urgent.reserve(1);
   std::lock_guard held(schedulers().lock);
   schedulers().living.push_back(this);
   add_to_ticker(ticks, busy_);
@@ -126,7 +129,9 @@ void scheduler::run_tasks() {
     for (;;) {
       functions_.run(*running);
       base_is_default_ = is_default;
-      if (ready.empty() || slices_until_look_ == 0 || !is_default || ready.coming(0)->chain.leaf != nullptr) break;
+      if (ready.empty() || !urgent.empty() || slices_until_look_ == 0 || !is_default ||
+          ready.coming(0)->chain.leaf != nullptr)
+        break;
       const start_order order = functions_.order(*ready.coming(0));
       if (order.options.stack_bytes != 0 || order.options.guard != ramie::guard::automatic) break;
       --slices_until_look_;
@@ -164,15 +169,18 @@ bool scheduler::take_base(parked& task) {
 
 // Inlined into the loop: a call between two switches would make the returns of both sides mispredict.
 [[gnu::always_inline]] inline void scheduler::run_slice() {
-  if (ready.size() > fetch_words_ahead) {
-    __builtin_prefetch(ready.coming(fetch_words_ahead));
+  const bool is_urgent = !urgent.empty() && (ready.empty() || urgent_in_a_row_ < urgent_in_a_row_most);
+  urgent_in_a_row_ = is_urgent ? urgent_in_a_row_ + 1 : 0;
+  parking::ready_ring& line = is_urgent ? urgent : ready;
+  if (line.size() > fetch_words_ahead) {
+    __builtin_prefetch(line.coming(fetch_words_ahead));
     // Where it goes on, and beyond the red zone the frames that it returns through.
-    const std::uintptr_t sp = ready.coming(fetch_stack_ahead)->chain.sp;
+    const std::uintptr_t sp = line.coming(fetch_stack_ahead)->chain.sp;
     context::prefetch_stack(sp);
     context::prefetch_stack(sp + 128);
     context::prefetch_stack(sp + 192);
   }
-  parked* task = ready.pop();
+  parked* task = line.pop();
   if (task->chain.leaf == nullptr) [[unlikely]] {
     if (!take_base(*task)) return;
   }
@@ -200,9 +208,11 @@ void scheduler::base_left(const control::departed& left) {
 
 void scheduler::look_around() {
   slices_until_look_ = slices_between_looks;
+  looks_around = true;
   if (!letters.empty()) letters.open_all();
   if (control::has_mail(context::this_thread_words())) control::read_mail();
   if (timers_.size() != 0) timers_.advance(now_ns());
+  looks_around = false;
 }
 
 // False: nothing can happen any more.
@@ -248,13 +258,13 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
   ending how = ending::done;
   while (!done) {
     if (thread_exits_) break;
-    if (ready.empty() || slices_until_look_ == 0) {
+    if ((ready.empty() && urgent.empty()) || slices_until_look_ == 0) {
       look_around();
       if (until_ns != INT64_MAX && now_ns() >= until_ns) {
         how = ending::time_over;
         break;
       }
-      if (ready.empty()) {
+      if (ready.empty() && urgent.empty()) {
         if (sleep_until_something(until_ns)) continue;
         how = ending::stuck;
         break;

@@ -47,6 +47,7 @@ class scheduler final : public parking::host {
   // Room for one more task in the line, to be made before there is the task. Throws std::bad_alloc.
   void make_room() {
     ready.reserve(tasks_ + 1);
+    urgent.reserve(tasks_ + 1);
     ++tasks_;
   }
   // A task that has not started goes to the end of the line; it was made room for.
@@ -59,6 +60,7 @@ class scheduler final : public parking::host {
     if (now != ticks_seen) [[unlikely]] {
       task.ticks += now - ticks_seen;
       ticks_seen = now;
+      slices_until_look_ = 0;  // a millisecond has gone: timers may be due
     }
   }
   [[nodiscard]] std::size_t tasks() const noexcept { return tasks_; }
@@ -101,6 +103,7 @@ class scheduler final : public parking::host {
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
   std::uint32_t slices_until_look_ = 0;
+  std::uint32_t urgent_in_a_row_ = 0;
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
   std::atomic<bool> busy_ = false;

@@ -29,13 +29,15 @@ ticker& the_ticker() {
   return *one;
 }
 
-// After so many rounds in which nobody was busy it sleeps.
-constexpr int idle_rounds_most = 100;
+// While nobody is busy it looks less and less often, and at last sleeps: a wake costs tens of microseconds in a virtual
+// machine, and a program that mostly waits is to pay for few.
+constexpr int idle_rounds_most = 64;
+constexpr std::int64_t longest_round = 16;  // in ticks
 
 void tick() {
   ticker& here = the_ticker();
   for (int idle_rounds = 0;;) {
-    os::sleep_until(os::monotonic_now_ns() + tick_ns);
+    os::sleep_until(os::monotonic_now_ns() + std::min<std::int64_t>(1 + idle_rounds, longest_round) * tick_ns);
     bool any = false;
     {
       std::lock_guard held(here.lock);

@@ -101,7 +101,8 @@ std::size_t timer_wheel::fire_due(std::uint32_t slot, std::int64_t now_ns) noexc
   std::size_t fired = 0;
   // Sorted once; a fired one may set another into this slot, which then lies at its end.
   list& here = lists_[slot];
-  here.first = sorted(here.first);
+  if (here.first == nullptr) return 0;
+  if (here.first != here.last) here.first = sorted(here.first);
   timer* before = nullptr;
   for (timer* one = here.first; one != nullptr; one = one->next) {
     one->previous = before;
@@ -127,15 +128,16 @@ std::size_t timer_wheel::advance(std::int64_t now_ns) noexcept {
   for (;;) {
     fired += fire_due(static_cast<std::uint32_t>(passed_ & (slots - 1)), now_ns);
     if (passed_ >= now) return fired;
-    // On to the next slot that holds something, but not past the end of this turn of the first level unless there is
-    // nothing before.
+    // On to the next slot of this turn that holds something, or to the turn's end, or, when all is empty until later
+    // than that, to where something is.
     const std::int64_t turn_end = (passed_ | (slots - 1)) + 1;
-    const std::int64_t next = next_ns();
-    if (next != INT64_MAX && (next >> slot_shift) > turn_end) {
-      passed_ = std::min(now, next >> slot_shift);
-    } else {
-      passed_ = first_used(0, passed_ + 1, std::min(now, turn_end));
+    const std::int64_t limit = std::min(now, turn_end);
+    std::int64_t to = first_used(0, passed_ + 1, limit);
+    if (to == turn_end && turn_end < now) {
+      const std::int64_t next = next_ns();
+      to = std::max(turn_end, std::min(now, next == INT64_MAX ? now : next >> slot_shift));
     }
+    passed_ = to;
     if ((passed_ & (slots - 1)) != 0) continue;
     for (unsigned level = 1; level < levels; ++level) {
       const std::int64_t place = passed_ >> (level * level_shift);

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 namespace ramie::stack {
@@ -121,6 +122,7 @@ void arena::guard_range(std::size_t first, std::size_t count) {
   os::close(reinterpret_cast<void*>(guard_address(first)), count * shape_.stride_bytes);
   if (kind_ == ramie::guard::mprotect) mapping_budget::instance().return_guards(count);
   if (!guard_ladder::instance().still_in_force(kind_)) throw guard_lost(name_of(kind_));
+  if (error != ENOMEM) throw no_guard(name_of(kind_), std::strerror(error));
   throw explain_refusal(error, "guarding stacks", shape_.guard_bytes);
 }
 

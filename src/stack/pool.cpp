@@ -6,6 +6,7 @@
 #include "stack/guard_ladder.hpp"
 #include "stack/mapping_budget.hpp"
 #include "stack/refusal.hpp"
+#include "stack/trimming.hpp"
 
 #include <pthread.h>
 
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace ramie::stack {
@@ -34,7 +36,9 @@ std::atomic<std::size_t> arena_total{0};
 // The stacks of one class and one guard kind: arenas, each larger than the one before, and free slots.
 struct shelf {
   std::vector<std::unique_ptr<arena>> arenas;
-  slot* free = nullptr;
+  slot* warm = nullptr;  // given back and not trimmed since, last in first out
+  std::size_t warm_count = 0;
+  slot* cold = nullptr;  // never used, or trimmed: no memory of its own
   std::size_t next_arena_bytes = first_arena_bytes;
 };
 
@@ -43,6 +47,7 @@ struct shared_state {
   std::array<shelf, std::size_t{class_count} * guard_kinds> shelves;
   std::uint64_t opened = 0;
   std::uint64_t reserved_bytes = 0;
+  std::uint64_t trimmed = 0;
   std::atomic<std::uint64_t> acquired_elsewhere{0};  // by threads that have ended
   std::atomic<std::int64_t> in_use_elsewhere{0};
 
@@ -89,12 +94,12 @@ arena& add_arena(shared_state& state, shelf& to, size_class shape, ramie::guard 
 
 // At least one free slot on the shelf afterwards, or stack_error. Called with the lock held.
 void fill(shared_state& state, shelf& from, size_class shape, ramie::guard kind, std::size_t wanted) {
-  if (from.free != nullptr) return;
+  if (from.warm != nullptr || from.cold != nullptr) return;
   if (!from.arenas.empty() && !guard_ladder::instance().still_in_force(kind)) throw guard_lost(name_of(kind));
   arena* last = from.arenas.empty() ? nullptr : from.arenas.back().get();
   if (last == nullptr || last->opened() == last->capacity()) last = &add_arena(state, from, shape, kind);
-  state.opened += last->open_more(from.free, wanted);
-  RAMIE_CHECK(from.free != nullptr);
+  state.opened += last->open_more(from.cold, wanted);
+  RAMIE_CHECK(from.cold != nullptr);
 }
 
 // The guard that a request means; falls back along the ladder when the best one fails in use.
@@ -110,9 +115,8 @@ ramie::guard prepare_shelf(shared_state& state, const request& wanted, std::size
       return kind;
     } catch (const stack_error& failure) {
       // A rung that the kernel stops serving (memory locked since, a descriptor closed) is left for the next one,
-      // unless somebody asked for just this one.
-      const bool rung_failed =
-          failure.limit() == stack_limit::guard_lost || failure.limit() == stack_limit::kernel_memory;
+      // unless somebody asked for just this one. A lack of memory is no fault of the rung.
+      const bool rung_failed = failure.limit() == stack_limit::guard_lost || failure.limit() == stack_limit::guard;
       if (!rung_failed || wanted.guard != ramie::guard::automatic || guard_ladder::instance().is_forced() ||
           kind == ramie::guard::mprotect) {
         throw;
@@ -130,6 +134,15 @@ slot* take_from(slot*& list) noexcept {
   return taken;
 }
 
+// Warm ones first: their pages are there, and perhaps still in the processor's cache. Null when both are empty.
+slot* take_from(shelf& from) noexcept {
+  if (from.warm != nullptr) {
+    --from.warm_count;
+    return take_from(from.warm);
+  }
+  return from.cold == nullptr ? nullptr : take_from(from.cold);
+}
+
 // Called with the lock held.
 void register_cache() {
   if (cache.registered) return;
@@ -138,16 +151,61 @@ void register_cache() {
   registered_caches = &cache;
 }
 
-void give_to_shelves(slot* first, std::size_t count) noexcept {
-  shared_state& state = shared();
-  std::lock_guard held(state.lock);
-  while (count-- > 0) {
-    slot* next = first->next;
-    shelf& to = state.shelf_of(first->class_index, first->guard);
-    first->next = to.free;
-    to.free = first;
-    first = next;
+void put_on_warm(shelf& to, slot* one) noexcept {
+  one->next = to.warm;
+  to.warm = one;
+  ++to.warm_count;
+}
+
+// Cuts off all but `keep` warm slots, those that came last, and hangs the others in front of `surplus`.
+void cut_surplus(shelf& from, std::size_t keep, slot*& surplus) noexcept {
+  if (from.warm_count <= keep) return;
+  slot** end = &from.warm;
+  for (std::size_t i = 0; i < keep; ++i) end = &(*end)->next;
+  slot* first = std::exchange(*end, nullptr);
+  from.warm_count = keep;
+  slot** last = &first;
+  while (*last != nullptr) last = &(*last)->next;
+  *last = surplus;
+  surplus = first;
+}
+
+// Nobody else knows these slots: their memory is handed back without the lock, then they are cold.
+std::size_t trim_all(slot* surplus, trim policy) noexcept {
+  std::size_t count = 0;
+  while (surplus != nullptr) {
+    slot* const first = surplus;
+    surplus = hand_back_some(first, policy == trim::free, count);
+    shared_state& state = shared();
+    std::lock_guard held(state.lock);
+    for (slot* one = first; one != surplus;) {
+      slot* const next = one->next;
+      shelf& to = state.shelf_of(one->class_index, one->guard);
+      one->next = to.cold;
+      to.cold = one;
+      ++state.trimmed;
+      one = next;
+    }
   }
+  return count;
+}
+
+void give_to_shelves(slot* first, std::size_t count) noexcept {
+  slot* surplus = nullptr;
+  const stack_trim_options options = stack_trim();
+  {
+    shared_state& state = shared();
+    std::lock_guard held(state.lock);
+    while (count-- > 0) {
+      slot* next = first->next;
+      shelf& to = state.shelf_of(first->class_index, first->guard);
+      put_on_warm(to, first);
+      const std::size_t keep = options.keep_bytes / first->usable_bytes;
+      if (options.policy != trim::keep && to.warm_count > 2 * keep) cut_surplus(to, keep, surplus);
+      first = next;
+    }
+  }
+  trim_all(surplus, options.policy);
 }
 
 }  // namespace
@@ -166,14 +224,15 @@ slot* acquire_shared(const request& wanted) {
   register_cache();
   ramie::guard kind = prepare_shelf(state, wanted, batch_slots);
   shelf& from = state.shelf_of(wanted.class_index, kind);
-  slot* taken = take_from(from.free);
+  slot* taken = take_from(from);
   if (wanted.guard == ramie::guard::automatic) {
     // A batch for the cache, in the order of addresses, so that fibers made in a row lie in a row.
     cached_list& mine = cache.lists[wanted.class_index];
     slot** tail = &mine.top;
     while (*tail != nullptr) tail = &(*tail)->next;
-    for (std::size_t i = 1; i < batch_slots && from.free != nullptr; ++i) {
-      *tail = take_from(from.free);
+    for (std::size_t i = 1; i < batch_slots; ++i) {
+      *tail = take_from(from);
+      if (*tail == nullptr) break;
       tail = &(*tail)->next;
       ++mine.count;
     }
@@ -194,6 +253,23 @@ void release_shared(slot* used) noexcept {
   slot* first = keep->next;
   keep->next = nullptr;
   give_to_shelves(first, surplus);
+}
+
+std::size_t trim_free() noexcept {
+  slot* surplus = nullptr;
+  {
+    shared_state& state = shared();
+    std::lock_guard held(state.lock);
+    for (cached_list& list : cache.lists) {
+      while (list.top != nullptr) {
+        slot* one = take_from(list.top);
+        put_on_warm(state.shelf_of(one->class_index, one->guard), one);
+      }
+      list = {};
+    }
+    for (shelf& one : state.shelves) cut_surplus(one, 0, surplus);
+  }
+  return trim_all(surplus, stack_trim().policy);
 }
 
 void release_thread_cache() noexcept {
@@ -274,6 +350,7 @@ stack_counts count_stacks() noexcept {
   if (counts.guard == guard::automatic) counts.guard = stack::guard_ladder::instance().best();
   counts.opened = state.opened;
   counts.reserved_bytes = state.reserved_bytes;
+  counts.trimmed = state.trimmed;
   counts.acquired = state.acquired_elsewhere;
   std::int64_t in_use = state.in_use_elsewhere;
   for (auto* one = stack::registered_caches; one != nullptr; one = one->next) {
@@ -283,5 +360,7 @@ stack_counts count_stacks() noexcept {
   counts.in_use = in_use < 0 ? 0 : static_cast<std::uint64_t>(in_use);
   return counts;
 }
+
+std::size_t trim_stacks() noexcept { return stack::trim_free(); }
 
 }  // namespace ramie

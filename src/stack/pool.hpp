@@ -2,7 +2,8 @@
 //
 // acquire() and release() on one thread touch no lock and make no system call while the cache holds a slot: the stack
 // that was used last, still in the processor's cache, is used next. Threads exchange slots with the shared lists in
-// batches. Free-list data lies in the slots' records, never in the stacks, so a free stack stays as it is.
+// batches. What lies on the shared lists in excess of what the policy keeps is trimmed by the thread that brings it.
+// Free-list data lies in the slots' records, never in the stacks, so a free stack stays as it is.
 #pragma once
 
 #include "stack/size_class.hpp"
@@ -80,6 +81,9 @@ inline void release(slot* used) noexcept {
   mine.top = used;
   ++mine.count;
 }
+
+// Hands back the memory of all free slots except those in other threads' caches; how many.
+std::size_t trim_free() noexcept;
 
 // The calling thread ends: its cached slots go to the shared lists.
 void release_thread_cache() noexcept;

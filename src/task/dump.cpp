@@ -38,6 +38,25 @@ void describe_tasks(const parking::cancel_scope& scope, int depth, std::string& 
   }
 }
 
+namespace {
+
+void each_chain_in(const parking::cancel_scope& scope, void (*visit)(control::chain&, void*), void* argument) {
+  for (parking::parked* child = scope.first_child; child != nullptr; child = child->next_sibling) {
+    const auto& task = static_cast<const record&>(*child);
+    if (child->chain.leaf != nullptr && task.home->running != child) visit(child->chain, argument);
+    for (const parking::cancel_scope* inner = child->innermost; inner != nullptr && inner->owner == child;
+         inner = inner->outer) {
+      each_chain_in(*inner, visit, argument);
+    }
+  }
+}
+
+}  // namespace
+
+void each_chain(void (*visit)(control::chain& parked, void* argument), void* argument) {
+  if (root_scope != nullptr) each_chain_in(*root_scope, visit, argument);
+}
+
 void set_root_scope(const parking::cancel_scope* root) noexcept { root_scope = root; }
 
 }  // namespace ramie::inline v0::tasking

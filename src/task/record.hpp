@@ -53,6 +53,9 @@ void set_unseen_error_hook(unseen_error_hook hook, void* argument) noexcept;
 // Appends a line for each task in and under `scope`.
 void describe_tasks(const parking::cancel_scope& scope, int depth, std::string& text);
 
+// Visits the chain of every task of this thread that has started and is parked.
+void each_chain(void (*visit)(control::chain& parked, void* argument), void* argument);
+
 // The scope above all tasks of this thread, for dump_tasks().
 void set_root_scope(const parking::cancel_scope* root) noexcept;
 

@@ -1,8 +1,7 @@
 // What a task says and asks of itself.
 #include "os/clock.hpp"
+#include "os/futex.hpp"
 #include "task/record.hpp"
-
-#include <thread>
 
 namespace ramie::this_task {
 
@@ -40,7 +39,7 @@ record* mine() noexcept {
 
 void yield() noexcept {
   if (host* here = parking::this_host()) return parking::yield(*here);
-  std::this_thread::yield();
+  os::yield_processor();
 }
 
 void sleep_until(std::chrono::steady_clock::time_point time) {

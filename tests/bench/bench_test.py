@@ -1,4 +1,4 @@
-"""ramie bench fibers, once over: what it prints, the keys of its JSON, what it refuses. Never a time.
+"""ramie bench, once over: what it prints, the keys of its JSON, what it refuses. Never a time.
 
     bench_test.py RAMIE CASE [PEER]
 """
@@ -24,9 +24,9 @@ def check(condition, what):
         sys.exit(f"failed: {what}")
 
 
-def check_results(document):
+def check_results(document, name="fibers"):
     check({"bench", "machine", "results"} <= document.keys(), "the object has bench, machine, results")
-    check(document["bench"] == "fibers", "bench is fibers")
+    check(document["bench"] == name, f"bench is {name}")
     check({"cpu", "cores", "kernel"} <= document["machine"].keys(), "machine has cpu, cores, kernel")
     for row in document["results"]:
         for key, kind in ROW.items():
@@ -41,6 +41,28 @@ def the_tables_name_the_guard_and_the_threads_rows():
                  "Try next", "ramie demo limit", "ramie doctor", "examples/00_hello"):
         check(text in done.stdout, f"{text!r} is printed")
     check(done.stderr == "", "no progress bar without a terminal")
+
+
+def bench_scheduler_prints_every_case():
+    done = run("bench", "scheduler", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "scheduler")
+    cases = {row["case"] for row in document["results"]}
+    for case in ("yield", "spawn_join", "sleepers_lateness_p99", "sleepers_processor", "starvation_p99",
+                 "starvation_p99_without_reduce"):
+        check(case in cases, f"case {case}")
+
+
+def bench_cow_prints_every_case():
+    done = run("bench", "cow", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check(document["bench"] == "cow", "bench is cow")
+    cases = {row["case"] for row in document["results"]}
+    for case in ("child_private_dirty_after_collection", "child_private_dirty_after_allocations", "family_pss_ratio",
+                 "roots_no_fiber_ran", "roots_1_percent_ran"):
+        check(case in cases, f"case {case}")
 
 
 def the_json_has_every_case_and_unit():
@@ -103,6 +125,31 @@ def a_limit_on_address_space_is_a_note_and_not_a_crash():
     check("RLIMIT_AS) 1024 MiB" in done.stdout, "the limit is printed")
 
 
+def the_guards_table_answers_each_question():
+    done = run("bench", "guards", "--smoke")
+    check(done.returncode == 0, done.stderr)
+    for text in ("mprotect-in-one-mapping", "two-mmaps", "growsdown", "map-populate", "no-guard", "ramie-mprotect",
+                 "overwrites its neighbour", "SIGSEGV", "dontneed", "make, run, drop"):
+        check(text in done.stdout, f"{text!r} is printed")
+    done = run("bench", "guards", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "guards")
+    rows = {(row["case"], row["library"], row["unit"]): row["median"] for row in document["results"]}
+    hits = {library: value for (case, library, unit), value in rows.items() if (case, unit) == ("hit", "signal")}
+    check(hits["no-guard"] == 0, "without a guard a write below the stack survives")
+    for library, signal in hits.items():
+        if library.startswith("ramie-"):
+            check(signal in (7, 11), f"{library} is hit: {signal}")
+    for unit in ("ns_each", "kernel_ns_each", "faults_each", "rss_bytes_each", "mappings"):
+        check(("guard", "two-mmaps", unit) in rows, f"unit {unit}")
+    for note in document["notes"]:
+        if "does not work here" in note or "refused" in note:
+            print(f"skipped: bench guards: {note}")
+    for wrong in (["--max", "1"], ["--max", "1e6"], ["--plot", "x"]):
+        check(run("bench", "guards", *wrong).returncode == 2, f"{wrong}: a usage line")
+
+
 def the_peer_prints_the_same_object():
     done = run("--smoke", program=sys.argv[3])
     check(done.returncode == 0, done.stderr)
@@ -114,11 +161,40 @@ def the_peer_prints_the_same_object():
         check(run(wrong, program=sys.argv[3]).returncode == 2, f"{wrong}: usage")
 
 
+def generators_once_over():
+    done = run("bench", "generators", "--smoke")
+    check(done.returncode == 0, done.stderr)
+    for text in ("sum", "tree", "plain-loop", "make_one_destructor", "stacks_in_use 0"):
+        check(text in done.stdout, f"{text!r} is printed")
+    done = run("bench", "generators", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "generators")
+    cases = {row["case"] for row in document["results"]}
+    check({"sum", "tree", "first", "make_one"} <= cases, f"cases: {cases}")
+    check(all(row["median"] >= 0 for row in document["results"] if row["unit"] == "ns"), "every loop saw its values")
+    check(run("bench", "generators", "--max", "0").returncode == 2, "--max 0: usage")
+
+
+def the_generators_peer_prints_the_same_object():
+    done = run("--smoke", program=sys.argv[3])
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "generators")
+    check("ratio_to_boost.coroutine2" in {row["unit"] for row in document["results"]}, "ratios are there")
+    check(run("--wrong", program=sys.argv[3]).returncode == 2, "--wrong: usage")
+
+
 {
+    "generators": generators_once_over,
+    "generators_peer": the_generators_peer_prints_the_same_object,
     "smoke": the_tables_name_the_guard_and_the_threads_rows,
     "json": the_json_has_every_case_and_unit,
     "plot": the_plot_is_svg_with_ours_a_peer_and_the_thread,
     "refusals": absurd_numbers_get_a_usage_line,
     "short_memory": a_limit_on_address_space_is_a_note_and_not_a_crash,
+    "scheduler": bench_scheduler_prints_every_case,
+    "cow": bench_cow_prints_every_case,
+    "guards": the_guards_table_answers_each_question,
     "peer": the_peer_prints_the_same_object,
 }[sys.argv[2]]()

@@ -42,7 +42,7 @@ class small_host final : public parking::host {
     return task;
   }
   void run() {
-    parking::set_this_host(this);
+    control::this_thread().host = parking::as_word(this);
     while (!ready.empty()) {
       running = ready.pop();
       const control::departed left = control::enter(loop, running->chain);
@@ -50,7 +50,7 @@ class small_host final : public parking::host {
       running->chain.sp = left.sp;
       running = nullptr;
     }
-    parking::set_this_host(nullptr);
+    control::this_thread().host = nullptr;
   }
 
  private:

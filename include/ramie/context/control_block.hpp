@@ -51,7 +51,7 @@ struct alignas(64) control_block {
   std::uint64_t id;           // unique in the process; 0 when unused; what a fiber_ref compares
   std::uintptr_t stack_low;   // its slot: lowest usable byte
   std::uintptr_t stack_high;  // one past the highest byte, before colouring; 0: no stack
-  void* checker;              // ThreadSanitizer's record of this fiber, when that is compiled in
+  void* checker;              // what ThreadSanitizer or Valgrind calls this fiber, where one watches
 };
 static_assert(sizeof(control_block) == 64);
 
@@ -75,8 +75,9 @@ struct thread_words {
   control_block* mail;            // blocks whose handles died on other threads; under the fiber room's lock
   std::uint64_t next_id, end_id;  // ids that this thread may give out
   void* host;                     // who runs tasks on this thread (room park); null: nobody
+  void* watch;                    // who wants to know which fibers ran (parked_stacks); null: nobody
 };
-static_assert(sizeof(thread_words) == 104);
+static_assert(sizeof(thread_words) == 112);
 
 enum attention : std::uintptr_t {
   prefetches = 1,           // many fibers: resume() fetches the stack of the one that will be resumed a few places on

@@ -1,7 +1,8 @@
 // What AddressSanitizer and ThreadSanitizer must be told at a switch; empty where neither is compiled in.
 //
 // Each switch is framed: depart() before, arrive() after. The production switch is the one that is checked: only these
-// notes are added.
+// notes are added. The library has to be built with the checker that its user is built with: the first switch to a
+// fiber and its last one are compiled there, and there the checkers hear of stacks (src/context/stack_life.hpp).
 #pragma once
 
 #include <ramie/context/control_block.hpp>
@@ -19,6 +20,7 @@
 #endif
 
 #if defined(RAMIE_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #elif defined(RAMIE_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -43,9 +45,7 @@ class crossing {
                                    to->stack_high - to->stack_low);
   }
   static void arrive_first() noexcept { __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr); }
-  static void* make_record() noexcept { return nullptr; }
   static void* current_record() noexcept { return nullptr; }
-  static void drop_record(void*) noexcept {}
 
  private:
   void* fake_stack_ = nullptr;
@@ -59,11 +59,7 @@ class crossing {
   [[gnu::always_inline]] void arrive() noexcept {}
   static void depart_for_good(const control_block* to) noexcept { __tsan_switch_to_fiber(to->checker, 0); }
   static void arrive_first() noexcept {}
-  static void* make_record() noexcept { return __tsan_create_fiber(0); }
   static void* current_record() noexcept { return __tsan_get_current_fiber(); }
-  static void drop_record(void* record) noexcept {
-    if (record != nullptr) __tsan_destroy_fiber(record);
-  }
 };
 
 #else
@@ -74,9 +70,7 @@ class crossing {
   [[gnu::always_inline]] void arrive() noexcept {}
   static void depart_for_good(const control_block*) noexcept {}
   static void arrive_first() noexcept {}
-  static void* make_record() noexcept { return nullptr; }
   static void* current_record() noexcept { return nullptr; }
-  static void drop_record(void*) noexcept {}
 };
 
 #endif
