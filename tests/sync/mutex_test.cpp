@@ -230,6 +230,7 @@ TEST_F(mutex_test, readers_share_and_a_waiting_writer_holds_later_readers_back) 
       [&](scope& s) {
         const auto read = [&](const char* name) {
           return [&, name] {
+            ramie::this_task::no_yield until_done;
             std::shared_lock held(m);
             most = std::max(most, ++inside);
             say(name);
