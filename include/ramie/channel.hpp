@@ -5,7 +5,8 @@
 //     for (job& j : jobs) work(j);                          // until it is closed and empty
 //
 // Any number of senders and receivers, on any threads; who comes first is served first. Closing wakes all: receivers
-// get what is left, then nothing; senders get channel_closed. Cost: 25 ns for a message between two tasks of a thread.
+// get what is left, then nothing; senders that wait get channel_closed, and what they wanted to send is not sent.
+// Destroying a channel destroys what is left in it; while somebody waits on it that is a failed check.
 #pragma once
 
 #include <ramie/park/wait.hpp>
@@ -36,9 +37,15 @@ namespace sync {
 
 // What a channel is, whatever it carries.
 struct channel_core {
-  parking::short_lock lock;
+  // A receiver waits only while nothing is there, a sender only while there is no room: never both.
+  mutable parking::short_lock lock;
   bool closed = false;
   parking::wait_list receivers, senders;
+
+  channel_core() noexcept = default;
+  channel_core(const channel_core&) = delete;
+  channel_core& operator=(const channel_core&) = delete;
+  ~channel_core();
 };
 extern const parking::wait_kind receive_wait, send_wait;
 
@@ -46,6 +53,8 @@ template <class T, class F>
 class receive_arm;
 template <class T, class F>
 class send_arm;
+// Somebody other than this selection may wait there. Under the lock.
+[[nodiscard]] bool has_others(const parking::wait_list& list, const parking::selection& than) noexcept;
 
 // A ring of values that are not there until they are.
 template <class T>
@@ -160,12 +169,13 @@ class channel {
     over.wake_all();
   }
 
-  [[nodiscard]] bool is_closed() noexcept {
-    std::unique_lock held(core_.lock);
+  [[nodiscard]] bool is_closed() const noexcept {
+    std::lock_guard held(core_.lock);
     return core_.closed;
   }
-  [[nodiscard]] std::size_t size() noexcept {
-    std::unique_lock held(core_.lock);
+  // What was sent and not received yet.
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::lock_guard held(core_.lock);
     return ring_.size();
   }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -199,7 +209,7 @@ class channel {
   friend class sync::send_arm;
 
   static constexpr std::uint64_t refused = 1;  // a sender's answer: the channel was closed
-  // Both unlock when they return true.
+  // The value is moved from, or the value is filled, and the lock is given back, when these return true.
   bool send_now(T& value, std::unique_lock<parking::short_lock>& held) {
     if (parking::waiter* receiver = core_.receivers.take_front()) {
       static_cast<std::optional<T>*>(receiver->place)->emplace(std::move(value));

@@ -19,9 +19,10 @@ class condition_variable {
   condition_variable() noexcept = default;
   condition_variable(const condition_variable&) = delete;
   condition_variable& operator=(const condition_variable&) = delete;
+  ~condition_variable();
 
   // Gives the mutex up, waits, takes it again. Wakes for a notify only, but others may have been faster: use a
-  // predicate.
+  // predicate. A notify that comes together with a cancellation counts: the wait returns, the cancellation stays.
   void wait(std::unique_lock<mutex>& held);
   template <class Predicate>
   void wait(std::unique_lock<mutex>& held, Predicate holds) {

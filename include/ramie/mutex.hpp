@@ -23,7 +23,8 @@ enum class mutex_order : unsigned char {
 inline namespace v0 {
 
 // Not recursive: locking it twice throws std::system_error (resource_deadlock_would_occur), and so does waiting for a
-// fiber of the same thread where no scheduler could let that one go on.
+// fiber of the same thread where no scheduler could let that one go on. Destroying one that is held or waited for is a
+// failed check.
 class mutex {
  public:
   explicit mutex(mutex_order order = mutex_order::fair) noexcept : order_(order) {}
@@ -32,26 +33,35 @@ class mutex {
   ~mutex();
 
   void lock() {
-    std::uint32_t expected = free;
-    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire)) [[unlikely]]
-      return lock_slowly();
-    owner_.store(parking::self(), std::memory_order_relaxed);
-    parking::charge_one();
+    const void* me = parking::self();
+    lock_.lock();
+    if (is_free()) [[likely]] {
+      owner_.store(me, std::memory_order_relaxed);
+      lock_.unlock();
+      parking::charge_one();
+    } else {
+      wait_for_it(me);
+    }
   }
   [[nodiscard]] bool try_lock() noexcept {
-    std::uint32_t expected = free;
-    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire)) return false;
-    owner_.store(parking::self(), std::memory_order_relaxed);
-    return true;
+    const void* me = parking::self();
+    lock_.lock();
+    const bool got = is_free();
+    if (got) owner_.store(me, std::memory_order_relaxed);
+    lock_.unlock();
+    return got;
   }
   // By who locked it: another is a failed check.
   void unlock() noexcept {
-    if (owner_.load(std::memory_order_relaxed) != parking::self()) [[unlikely]]
+    if (!is_mine()) [[unlikely]]
       not_the_owner();
-    owner_.store(nullptr, std::memory_order_relaxed);
-    std::uint32_t expected = held;
-    if (!state_.compare_exchange_strong(expected, free, std::memory_order_release)) [[unlikely]]
-      unlock_slowly();
+    lock_.lock();
+    if (waiters_.empty()) [[likely]] {
+      owner_.store(nullptr, std::memory_order_relaxed);
+      lock_.unlock();
+    } else {
+      hand_over();
+    }
   }
   // The caller holds it.
   [[nodiscard]] bool is_mine() const noexcept { return owner_.load(std::memory_order_relaxed) == parking::self(); }
@@ -59,23 +69,27 @@ class mutex {
  private:
   friend class condition_variable;
   friend struct mutex_waits;
-  enum state : std::uint32_t { free, held, awaited };  // awaited: held, and somebody may wait
-  void lock_slowly();
-  void lock_for_good() noexcept;  // not called off
-  void unlock_slowly() noexcept;
-  bool enqueue(parking::waiter& me) noexcept;
+  [[nodiscard]] bool is_free() const noexcept { return owner_.load(std::memory_order_relaxed) == nullptr; }
+  // These are called with lock_ held and unlock it.
+  void wait_for_it(const void* me);
+  void hand_over() noexcept;
+  void lock_for_good() noexcept;  // a wait for it is not called off
   [[noreturn]] void not_the_owner() const noexcept;
 
-  std::atomic<std::uint32_t> state_ = free;
-  mutex_order order_;
-  parking::short_lock lock_;
+  // Under lock_, but for "is it me", which only I can make true.
   std::atomic<const void*> owner_ = nullptr;
+  parking::short_lock lock_;
+  const mutex_order order_;
   parking::wait_list waiters_;
 };
 
 // May be locked again by who holds it; unlocked as often.
 class recursive_mutex {
  public:
+  recursive_mutex() noexcept = default;
+  recursive_mutex(const recursive_mutex&) = delete;
+  recursive_mutex& operator=(const recursive_mutex&) = delete;
+
   void lock() {
     if (!inner_.is_mine()) inner_.lock();
     ++depth_;
@@ -94,25 +108,31 @@ class recursive_mutex {
   std::uint32_t depth_ = 0;
 };
 
-// Many readers or one writer. First come, first served: a writer that waits holds later readers back.
+// Many readers or one writer. First come, first served: a writer that waits holds later readers back. Who reads must
+// not lock again, neither to read nor to write.
 class shared_mutex {
  public:
   shared_mutex() noexcept = default;
   shared_mutex(const shared_mutex&) = delete;
   shared_mutex& operator=(const shared_mutex&) = delete;
+  ~shared_mutex();
 
-  void lock();
-  [[nodiscard]] bool try_lock() noexcept;
-  void unlock() noexcept;
-  void lock_shared();
-  [[nodiscard]] bool try_lock_shared() noexcept;
-  void unlock_shared() noexcept;
+  void lock() { acquire(true); }
+  [[nodiscard]] bool try_lock() noexcept { return try_acquire(true); }
+  void unlock() noexcept { release(true); }
+  void lock_shared() { acquire(false); }
+  [[nodiscard]] bool try_lock_shared() noexcept { return try_acquire(false); }
+  void unlock_shared() noexcept { release(false); }
 
  private:
-  friend struct mutex_waits;
+  friend struct shared_mutex_waits;
+  [[nodiscard]] bool admits(bool alone) const noexcept { return !writer_ && !(alone && readers_ != 0); }
+  void enter(bool alone) noexcept;
   void acquire(bool alone);
-  void admit(parking::wait_list& admitted) noexcept;
-  void leave(bool alone) noexcept;
+  bool try_acquire(bool alone) noexcept;
+  void release(bool alone) noexcept;
+  void admit(parking::wake_list& admitted) noexcept;
+
   parking::short_lock lock_;
   bool writer_ = false;
   std::uint32_t readers_ = 0;

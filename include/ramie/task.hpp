@@ -20,6 +20,7 @@
 #include <ramie/call_site.hpp>
 #include <ramie/fiber.hpp>
 #include <ramie/label.hpp>
+#include <ramie/park/arm.hpp>
 #include <ramie/park/cancel_scope.hpp>
 
 #include <chrono>
@@ -123,6 +124,10 @@ void drop(record* one) noexcept;
 void join(record* one);
 void check_result(record* one);  // joins; throws what get() throws
 bool cancel(record* one, std::exception_ptr cause) noexcept;
+// For select(): throws std::logic_error for an empty handle, and on another thread than the task's.
+[[nodiscard]] bool has_ended_here(const record* one);
+void enlist_joiner(record* one, parking::waiter& joiner) noexcept;
+void withdraw_joiner(record* one, parking::waiter& joiner) noexcept;
 [[nodiscard]] task_state state_of(const record* one) noexcept;
 [[nodiscard]] const char* name_of(const record* one) noexcept;
 
@@ -227,10 +232,44 @@ class task {
 
  private:
   friend class scope;
+  template <class U, class F>
+  friend class task_arm;
   task(tasking::record* one, tasking::returned<T>* result) noexcept : record_(one), result_(result) {}
   tasking::record* record_ = nullptr;
   tasking::returned<T>* result_ = nullptr;
 };
+
+// An arm of select() (select.hpp), on the task's own thread: when the task has ended, the body gets what get() returns;
+// or nothing, when it takes nothing, and then what escaped the task stays in it.
+template <class T, class F>
+class task_arm final : public parking::arm {
+ public:
+  task_arm(task<T>& of, F body) : of_(of), body_(std::move(body)) {}
+  parking::arm_state try_now() override {
+    return tasking::has_ended_here(of_.record_) ? parking::arm_state::happened : parking::arm_state::not_yet;
+  }
+  bool enlist() noexcept override {
+    tasking::enlist_joiner(of_.record_, me);
+    return true;
+  }
+  void withdraw() noexcept override { tasking::withdraw_joiner(of_.record_, me); }
+  bool has_happened() noexcept override { return true; }
+  void run() override {
+    if constexpr (std::is_invocable_v<F>) {
+      std::invoke(body_);
+    } else {
+      std::invoke(body_, of_.get());
+    }
+  }
+
+ private:
+  task<T>& of_;
+  F body_;
+};
+template <class T, class F>
+[[nodiscard]] task_arm<T, std::decay_t<F>> on(task<T>& of, F&& body) {
+  return {of, std::forward<F>(body)};
+}
 
 // Who may leave tasks behind, and where they end. Made by with_scope and by run.
 class scope {

@@ -82,13 +82,20 @@ class host : public control::chain_keeper {
   virtual void rouse() noexcept = 0;
   // Home thread: it may go on.
   void make_ready(parked& one) noexcept { (looks_around ? urgent : ready).push(&one); }
-  // Any thread: posts a letter.
+  // Any thread: posts a letter. What it says may be the host's end, so the host must not go before its posters have.
   void post(letter& one) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
     if (letters.post(one)) rouse();
+    posting_.fetch_sub(1, std::memory_order_release);
   }
 
  protected:
   ~host() = default;
+  // For the destructor of what derives from it, before anything else.
+  void wait_for_posters() const noexcept;
+
+ private:
+  std::atomic<std::uint32_t> posting_ = 0;
 };
 
 // The calling thread's host; null when nobody runs tasks here.

@@ -1,8 +1,10 @@
 #include "park/park.hpp"
 
 #include "base/check.hpp"
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 
+#include <cstdio>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -36,12 +38,8 @@ waiter::waiter() noexcept {
   if (home != nullptr) who = home->running;
 }
 
-void short_lock::lock_slowly() noexcept {
-  for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins) {
-    while (held_.load(std::memory_order_relaxed)) {
-      if (++spins > 100) os::yield_processor();
-    }
-  }
+void host::wait_for_posters() const noexcept {
+  while (posting_.load(std::memory_order_acquire) != 0) os::yield_processor();
 }
 
 std::size_t letter_box::open_all() noexcept {
@@ -75,7 +73,8 @@ void park(waiter& me, const wait_kind& kind) {
   host* here = me.home;
   if (here == nullptr) return block_thread(me);
   parked& task = *me.who;
-  if (task.interrupt) [[unlikely]] {
+  // While an exception is on its way nothing is called off: it could not be thrown.
+  if (task.interrupt && context::this_thread_words()->exceptions->uncaught == 0) [[unlikely]] {
     if (kind.withdraw != nullptr && deliverable(task) != nullptr && kind.withdraw(me)) check_cancelled(*here);
   }
   leave_for(*here, task, me, kind);
@@ -87,6 +86,55 @@ void park_shielded(waiter& me, const wait_kind& kind) noexcept {
   if (me.home == nullptr) return block_thread(me);
   const wait_kind cannot_be_called_off = {kind.name, nullptr};
   leave_for(*me.home, *me.who, me, cannot_be_called_off);
+}
+
+namespace {
+
+struct time_limit : timer {
+  waiter* of;
+  const wait_kind* kind;
+  bool over = false;
+  static void ring(timer& due) noexcept {
+    auto& self = static_cast<time_limit&>(due);
+    if (!self.kind->withdraw(*self.of)) return;
+    self.over = true;
+    self.of->home->make_ready(*self.of->who);
+  }
+};
+
+std::int64_t due_after(std::int64_t now, std::int64_t duration_ns) noexcept {
+  return duration_ns > INT64_MAX - 1 - now ? INT64_MAX - 1 : now + duration_ns;
+}
+
+bool block_thread_until(waiter& me, const wait_kind& kind, std::int64_t due_ns) noexcept {
+  while (me.state.load(std::memory_order_acquire) == waiting) {
+    if (os::futex_wait_until(me.state, waiting, due_ns)) continue;
+    if (kind.withdraw(me)) return false;
+    block_thread(me);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool park_for(waiter& me, const wait_kind& kind, std::int64_t duration_ns) {
+  const std::int64_t due_ns = due_after(now_ns(), duration_ns);
+  if (me.home == nullptr) return block_thread_until(me, kind, due_ns);
+  struct set_limit : time_limit {
+    set_limit(waiter& waits, const wait_kind& how, std::int64_t due) {
+      of = &waits;
+      kind = &how;
+      fire = &time_limit::ring;
+      waits.home->set(*this, due);
+    }
+    set_limit(const set_limit&) = delete;
+    set_limit& operator=(const set_limit&) = delete;
+    ~set_limit() {
+      if (is_set()) of->home->unset(*this);
+    }
+  } limit(me, kind, due_ns);
+  park(me, kind);
+  return !limit.over;
 }
 
 struct alarm_timer : timer {
@@ -107,8 +155,7 @@ void alarm::set_after(std::int64_t duration_ns) {
   made->owner = this;
   made->fire = &alarm_timer::over;
   home_ = here;
-  const std::int64_t now = here->now_ns();
-  here->set(*made, duration_ns > INT64_MAX - now ? INT64_MAX - 1 : now + duration_ns);
+  here->set(*made, due_after(here->now_ns(), duration_ns));
 }
 
 bool alarm::unset() noexcept {
@@ -130,7 +177,27 @@ bool in_task() noexcept {
 const void* self() noexcept {
   const host* here = this_host();
   if (here != nullptr && here->running != nullptr) return here->running;
-  return control::self_block();
+  // Told apart from a task by its lowest bit.
+  return reinterpret_cast<const char*>(control::self_block()) + 1;
+}
+
+bool waits_for_this_thread(const void* owner) noexcept {
+  const auto word = reinterpret_cast<std::uintptr_t>(owner);
+  if ((word & 1) == 0) return false;
+  // A block's memory is never given back, so one that has another fiber meanwhile can be read.
+  const auto* block = reinterpret_cast<const control::control_block*>(word - 1);
+  return __atomic_load_n(&block->home, __ATOMIC_RELAXED) == context::this_thread_words();
+}
+
+std::int64_t now_ns() noexcept {
+  host* here = this_host();
+  return here != nullptr ? here->now_ns() : os::monotonic_now_ns();
+}
+
+void check_deserted(const wait_list& waiters, const char* object) noexcept {
+  if (waiters.empty()) return;
+  std::fprintf(stderr, "ramie: a %s is destroyed while somebody waits on it\n", object);
+  RAMIE_CHECK(waiters.empty());
 }
 
 void wake(waiter& taken) noexcept {

@@ -90,6 +90,7 @@ scheduler::~scheduler() {
     std::lock_guard held(schedulers().lock);
     std::erase(schedulers().living, this);
   }
+  wait_for_posters();
   letters.open_all();
   // The idle bases run to their ends.
   running = nullptr;

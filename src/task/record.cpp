@@ -69,7 +69,7 @@ void complete(record& task, task_state how, std::exception_ptr error) noexcept {
   if (how == task_state::failed) fail(parent, error, task.name.text());
   task.error = std::move(error);
   task.state.store(how, std::memory_order_release);
-  while (waiter* one = task.joiners.pop_front()) parking::wake(*one);
+  while (waiter* one = task.joiners.take_front()) parking::wake(*one);
   if (parent.joiner != nullptr && parent.living == parent.transient) {
     parking::wake(*std::exchange(parent.joiner, nullptr));
   }
@@ -246,6 +246,16 @@ void join(record* one) {
   one->joiners.push_back(me);
   parking::park(me, join_wait);
 }
+
+bool has_ended_here(const record* one) {
+  if (one == nullptr) throw std::logic_error("select: a task handle is empty");
+  if (has_ended(one)) return true;
+  if (parking::this_host() == one->home) return false;
+  throw std::logic_error("select: the task belongs to another thread; join it, or let it set an event");
+}
+
+void enlist_joiner(record* one, waiter& joiner) noexcept { one->joiners.push_back(joiner); }
+void withdraw_joiner(record* one, waiter& joiner) noexcept { one->joiners.remove(joiner); }
 
 void check_result(record* one) {
   join(one);

@@ -386,5 +386,33 @@ TEST_F(cancel_test, a_child_spawned_into_a_cancelled_scope_does_not_run) {
   EXPECT_EQ(said, words{});
 }
 
+TEST_F(cancel_test, a_second_request_during_unwinding_does_not_call_off_what_a_destructor_waits_for) {
+  struct sleeps_twice_at_its_end {
+    ~sleeps_twice_at_its_end() {
+      ramie::this_task::sleep_for(10ms);
+      ramie::this_task::sleep_for(10ms);
+    }
+  };
+  ramie::run(
+      [&](scope& s) {
+        auto t = s.spawn([&] {
+          ramie::with_scope([&](scope& inner) {
+            sleeps_twice_at_its_end guard;
+            inner.cancel();
+            ramie::this_task::sleep_for(1h);
+          });
+          say("inner is over");
+          ramie::this_task::check();
+          say("never");
+        });
+        ramie::this_task::sleep_for(5ms);
+        t.cancel();
+        t.join();
+        EXPECT_EQ(t.state(), task_state::cancelled);
+      },
+      fake_time);
+  EXPECT_EQ(said, words{"inner is over"});
+}
+
 }  // namespace
 }  // namespace ramie_test

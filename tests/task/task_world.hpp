@@ -34,4 +34,7 @@ class task_world : public testing::Test {
 
 inline const ramie::runtime_options fake_time = {.clock = ramie::clock_kind::fake};
 
+// Under a fake clock: until all others wait. A yield would not do: a slice may end by time.
+inline void settle() { ramie::this_task::sleep_for(1ms); }
+
 }  // namespace ramie_test

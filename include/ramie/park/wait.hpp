@@ -31,6 +31,10 @@ void park(waiter& me, const wait_kind& kind);
 // Waits, and is not called off: for what must be waited for.
 void park_shielded(waiter& me, const wait_kind& kind) noexcept;
 
+// Waits, at most so long. False: the time was over and the wait was called off, as `withdraw` does it. On a thread
+// without a scheduler too.
+[[nodiscard]] bool park_for(waiter& me, const wait_kind& kind, std::int64_t duration_ns);
+
 // Ends the wait of one that was taken out of its list. Any thread; never waits.
 void wake(waiter& one) noexcept;
 
@@ -92,6 +96,15 @@ void charge_one() noexcept;
 [[nodiscard]] bool in_task() noexcept;
 // Who is asking: the task, or on a thread without any the fiber; for owners of locks. Never null.
 [[nodiscard]] const void* self() noexcept;
+// Of what self() returned: a fiber of the calling thread that no scheduler runs. It cannot go on while the caller
+// waits.
+[[nodiscard]] bool waits_for_this_thread(const void* owner) noexcept;
+
+// Nanoseconds on the clock of this thread's scheduler, which may be a fake one; without one, of the monotonic clock.
+[[nodiscard]] std::int64_t now_ns() noexcept;
+
+// For destructors of waiting objects: a failed check that names the object when somebody still waits on it.
+void check_deserted(const wait_list& waiters, const char* object) noexcept;
 
 }  // namespace parking
 }  // namespace v0

@@ -4,6 +4,8 @@
 // who takes it out of the list owes it a wake. Nothing here locks: the object that owns the list does.
 #pragma once
 
+#include <ramie/context/switch.hpp>
+
 #include <atomic>
 #include <cstdint>
 
@@ -107,18 +109,55 @@ class wait_list {
   waiter* last_ = nullptr;
 };
 
-// Held for a few instructions only, never across a wait. Between fibers of one thread it is never contended.
+// Held for a few instructions only, never across a wait.
+//
+// Most waiting objects are only ever used by the tasks of one thread, so the first thread to use one need not exchange
+// anything: it says that it is inside (`mine_`), sees that it is still the only user, and is. Another thread that comes
+// first takes that right away for good: it writes `being_shared`, makes all threads pass a barrier (membarrier(2)), and
+// waits until the first is outside. After the barrier the first either has read `being_shared` before it got inside, or
+// its `mine_` can be seen. From then on the lock is one word, `held_`, that is exchanged. Where the kernel refuses
+// membarrier, and in a process in which rights were taken away often, locks are shared from the beginning.
 class short_lock {
  public:
+  constexpr short_lock() noexcept = default;
+  short_lock(const short_lock&) = delete;
+  short_lock& operator=(const short_lock&) = delete;
+
   void lock() noexcept {
-    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
-      lock_slowly();
+    const void* me = context::this_thread_words();
+    const void* user = user_.load(std::memory_order_acquire);
+    if (user == me) [[likely]] {
+      if (enter_as_only_user(me)) return;
+    } else if (user == shared()) {
+      if (!held_.exchange(true, std::memory_order_acquire)) return;
+    }
+    lock_slowly(me);
   }
-  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+  void unlock() noexcept {
+    // While the only user is inside nobody else can hold it; and who holds it when it is shared sees that.
+    (held_.load(std::memory_order_relaxed) ? held_ : mine_).store(false, std::memory_order_release);
+  }
 
  private:
-  void lock_slowly() noexcept;  // spins, then lets other threads run
-  std::atomic<bool> held_ = false;
+  static constexpr std::uintptr_t shared_word = 1, being_shared_word = 2;  // no thread's address
+  static const void* shared() noexcept { return reinterpret_cast<const void*>(shared_word); }
+  static const void* being_shared() noexcept { return reinterpret_cast<const void*>(being_shared_word); }
+
+  bool enter_as_only_user(const void* me) noexcept {
+    mine_.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the other side's barrier is for both
+    if (user_.load(std::memory_order_relaxed) == me) [[likely]]
+      return true;
+    mine_.store(false, std::memory_order_release);
+    return false;
+  }
+  void lock_slowly(const void* me) noexcept;
+  void spin() noexcept;
+  void take_right_from(const void* user) noexcept;
+
+  std::atomic<const void*> user_ = nullptr;  // the only thread that uses it; null: none so far
+  std::atomic<bool> mine_ = false;           // the only user is inside
+  std::atomic<bool> held_ = false;           // shared, and somebody is inside
 };
 
 }  // namespace parking

@@ -1,0 +1,60 @@
+#include <ramie/condition_variable.hpp>
+
+#include <mutex>
+
+namespace ramie::inline v0 {
+
+using parking::waiter;
+
+struct condition_waits {
+  static bool withdraw(waiter& one) noexcept {
+    auto& from = *static_cast<condition_variable*>(one.object);
+    std::lock_guard held(from.lock_);
+    return from.waiters_.remove(one);
+  }
+  static constexpr parking::wait_kind kind = {"condition variable", &withdraw};
+};
+
+condition_variable::~condition_variable() {
+  std::lock_guard held(lock_);
+  parking::check_deserted(waiters_, "condition_variable");
+}
+
+void condition_variable::wait(std::unique_lock<mutex>& held) {
+  // However the wait ends, the mutex is taken again before anybody hears of it.
+  struct given_up {
+    mutex& one;
+    explicit given_up(mutex& m) noexcept : one(m) { one.unlock(); }
+    given_up(const given_up&) = delete;
+    given_up& operator=(const given_up&) = delete;
+    ~given_up() { one.lock_for_good(); }
+  };
+  waiter self;
+  self.object = this;
+  {
+    std::lock_guard inside(lock_);
+    waiters_.push_back(self);
+  }
+  const given_up meanwhile(*held.mutex());
+  parking::park(self, condition_waits::kind);
+}
+
+void condition_variable::notify_one() noexcept {
+  waiter* one = nullptr;
+  {
+    std::lock_guard held(lock_);
+    one = waiters_.take_front();
+  }
+  if (one != nullptr) parking::wake(*one);
+}
+
+void condition_variable::notify_all() noexcept {
+  parking::wake_list all;
+  {
+    std::lock_guard held(lock_);
+    all.take_all(waiters_);
+  }
+  all.wake_all();
+}
+
+}  // namespace ramie::inline v0
