@@ -66,9 +66,21 @@ extern "C" {
 }
 
 enum class title : unsigned char { lent_stack, boost_stack };
-source_key make_key(const stack_options& options, title shown_as);
+source_key make_key(std::size_t stack_bytes, ramie::guard guard, const char* name, title shown_as);
 guarded_stack acquire_slow(source_key key);
 void release_slow(const guarded_stack& stack) noexcept;
+
+// Gives back to the shelf of `key`, or by the slow path.
+inline void release_to(source_key key, const guarded_stack& stack) noexcept {
+  shelf& mine = ramie_lent_stacks_v0;
+  auto* given = static_cast<ticket*>(stack.top);
+  if (mine.key != key || given->key != key || mine.top->depth >= mine.most) [[unlikely]]
+    return release_slow(stack);
+  given->key = 0;
+  given->next = mine.top;
+  given->depth = mine.top->depth + 1;
+  __atomic_store_n(&mine.top, given, __ATOMIC_RELAXED);
+}
 
 }  // namespace lending
 
@@ -93,22 +105,17 @@ class stack_source {
 
   // Nothing may run on it any more. Of any source: it goes where it came from. Releasing what was not acquired, or
   // twice, is a bug: it is named, and aborts.
-  void release(const guarded_stack& stack) const noexcept {
-    lending::shelf& mine = lending::ramie_lent_stacks_v0;
-    auto* given = static_cast<lending::ticket*>(stack.top);
-    if (mine.key != key_ || given->key != key_ || mine.top->depth >= mine.most) [[unlikely]]
-      return lending::release_slow(stack);
-    given->key = 0;
-    given->next = mine.top;
-    given->depth = mine.top->depth + 1;
-    __atomic_store_n(&mine.top, given, __ATOMIC_RELAXED);
-  }
+  void release(const guarded_stack& stack) const noexcept { lending::release_to(key_, stack); }
 
   // Which guard it has, how large, how many pages were ever touched. Costs system calls.
   [[nodiscard]] static stack_info info(const guarded_stack& stack) noexcept;
 
+  // For the C face: the source of a key.
+  explicit stack_source(lending::source_key key) noexcept : key_(key) {}
+
  protected:
-  stack_source(const stack_options& options, lending::title shown_as) : key_(lending::make_key(options, shown_as)) {}
+  stack_source(const stack_options& options, lending::title shown_as)
+      : key_(lending::make_key(options.stack_bytes, options.guard, options.name.text(), shown_as)) {}
 
  private:
   lending::source_key key_;

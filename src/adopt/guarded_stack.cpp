@@ -101,10 +101,10 @@ shelf& prepared_shelf() {
 
 }  // namespace
 
-source_key make_key(const stack_options& options, title shown_as) {
-  const std::uint64_t index = stack::make_request(options.stack_bytes, options.guard).class_index;
-  const auto name = reinterpret_cast<std::uint64_t>(options.name.text());
-  const auto guard = static_cast<std::uint64_t>(options.guard), boost = static_cast<std::uint64_t>(shown_as);
+source_key make_key(std::size_t stack_bytes, ramie::guard kind, const char* text, title shown_as) {
+  const std::uint64_t index = stack::make_request(stack_bytes, kind).class_index;
+  const auto name = reinterpret_cast<std::uint64_t>(text);
+  const auto guard = static_cast<std::uint64_t>(kind), boost = static_cast<std::uint64_t>(shown_as);
   // A literal above 2^48 is in a program that asked for five-level page tables: it goes without names.
   const std::uint64_t kept = name <= name_mask ? name : reinterpret_cast<std::uint64_t>("");
   return is_key | (kept & name_mask) | index << 48 | guard << 56 | boost << 60;
