@@ -76,6 +76,7 @@ bool resume_slow(control_block* fiber);
 bool after_resume_slow(control_block* fiber, std::uintptr_t message);
 void suspend_slow();
 void deliver_slow();
+void check_resumer();
 void transfer_slow(control_block* fiber);
 void read_mail() noexcept;
 bool raise(control_block* fiber, std::exception_ptr error);
@@ -354,6 +355,12 @@ namespace this_fiber {
   crossing.arrive();
   if (message != context::plain) [[unlikely]]
     control::deliver_slow();
+}
+
+// Throws what suspend() would throw for want of a resumer, and does not suspend: for code that must know beforehand.
+inline void check_can_suspend() {
+  if (context::this_thread_words()->current->resumer_sp == 0) [[unlikely]]
+    control::check_resumer();
 }
 
 // The running fiber; on a thread's own stack, the thread's root.
