@@ -1,5 +1,7 @@
 // Fibers inside of an Asio program: `use_fiber` waits for any asynchronous operation as if it blocked.
 //
+// Status: experimental.
+//
 //     boost::asio::io_context context(1);
 //     ramie::spawn_fiber(context, [&] {
 //       tcp::socket peer = acceptor.async_accept(ramie::use_fiber);       // parks this fiber, not the thread

@@ -1,5 +1,7 @@
 // A StackAllocator for Boost: one line turns unguarded or refused stacks into guarded ones, a million if need be.
 //
+// Status: stable.
+//
 //     boost::context::fiber f(std::allocator_arg, ramie::boost_stack(), [](boost::context::fiber&& from) { ... });
 //     boost::fibers::fiber(std::allocator_arg, ramie::boost_stack(32 << 10, "worker"), work).join();
 //     boost::coroutines2::coroutine<int>::pull_type numbers(ramie::boost_stack(), produce);

@@ -1,5 +1,7 @@
 /* Switching stacks in C: symmetric, a value goes across with each switch. No scheduler, no states beyond "ended".
  *
+ * Status: experimental.
+ *
  *     static void* body(void* argument, void* value) { ...ramie_switch(&fiber, &caller, out)...; return last; }
  *
  *     ramie_context caller = RAMIE_CONTEXT_INIT, fiber = RAMIE_CONTEXT_INIT;

@@ -1,5 +1,7 @@
 // Fibers: functions that can stop in the middle and be continued. Control only: no scheduler, no thread.
 //
+// Status: stable.
+//
 //     ramie::fiber f([] { work(); ramie::this_fiber::suspend(); more(); }, {.name = "parser"});
 //     while (f.resume()) {}          // true: it suspended; false: it ended; what escaped it is rethrown here
 //

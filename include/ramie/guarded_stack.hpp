@@ -1,5 +1,7 @@
 // Guarded stacks for code that has its own way of switching: Boost.Context, a coroutine library, a C interpreter.
 //
+// Status: stable.
+//
 //     ramie::stack_source stacks({.stack_bytes = 32 << 10, .name = "parser"});
 //     ramie::guarded_stack one = stacks.acquire();     // [top - usable_bytes, top), the guard below
 //     ...                                              // run on it, by whatever means

@@ -1,5 +1,7 @@
 /* Guarded stacks for C: no exceptions, no C++; each function returns 0 or an errno value.
  *
+ * Status: stable.
+ *
  * The stacks of ramie::fiber under the same contract: guarded, or refused in words (ramie_refusal()). Running into a
  * guard writes a report to stderr that names the stack. Any thread may acquire and any other release; the thread that
  * acquires can report. Link with ramie-fiber (pkg-config, or CMake's ramie::fiber) and the C++ runtime.
