@@ -67,6 +67,13 @@ extern "C" {
 [[gnu::visibility("default"), gnu::tls_model("initial-exec")]] extern __thread shelf ramie_lent_stacks_v0;
 }
 
+// By way of a register: g++ 12's UndefinedBehaviorSanitizer takes the address of an extern __thread object for null.
+inline shelf& this_shelf() noexcept {
+  shelf* place = &ramie_lent_stacks_v0;
+  asm("" : "+r"(place));
+  return *place;
+}
+
 enum class title : unsigned char { lent_stack, boost_stack };
 source_key make_key(std::size_t stack_bytes, ramie::guard guard, const char* name, title shown_as);
 guarded_stack acquire_slow(source_key key);
@@ -74,7 +81,7 @@ void release_slow(const guarded_stack& stack) noexcept;
 
 // Gives back to the shelf of `key`, or by the slow path.
 inline void release_to(source_key key, const guarded_stack& stack) noexcept {
-  shelf& mine = ramie_lent_stacks_v0;
+  shelf& mine = this_shelf();
   auto* given = static_cast<ticket*>(stack.top);
   if (mine.key != key || given->key != key || mine.top->depth >= mine.most) [[unlikely]]
     return release_slow(stack);
@@ -96,7 +103,7 @@ class stack_source {
   // one of the 64 that this thread released last, 3 ns for one it released earlier, 700 ns and a page fault for a new
   // one.
   [[nodiscard]] guarded_stack acquire() const {
-    lending::shelf& mine = lending::ramie_lent_stacks_v0;
+    lending::shelf& mine = lending::this_shelf();
     lending::ticket* taken = mine.top;
     if (mine.key != key_ || taken == &mine.bottom) [[unlikely]]
       return lending::acquire_slow(key_);

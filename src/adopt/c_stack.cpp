@@ -95,7 +95,7 @@ int ramie_stack_acquire(ramie_stack* stack, size_t bytes, const char* name) {
 
 void ramie_stack_release(ramie_stack stack) {
   // Of the kind that this thread has on its shelf, most likely.
-  lending::release_to(lending::ramie_lent_stacks_v0.key, lending::from_c(stack));
+  lending::release_to(lending::this_shelf().key, lending::from_c(stack));
 }
 
 ramie_guard ramie_stack_guard(ramie_stack stack) {

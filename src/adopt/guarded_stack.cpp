@@ -77,7 +77,7 @@ constexpr std::uint32_t shelved_most = 64;
 // root's end then gives to the others.
 struct shelf_end {
   shelf_end() {
-    shelf& mine = ramie_lent_stacks_v0;
+    shelf& mine = this_shelf();
     mine.top = &mine.bottom;
     mine.most = context::stacks_are_watched ? 0U : shelved_most;
     stack::count_this_thread(&mine, &depth_of);
@@ -85,8 +85,8 @@ struct shelf_end {
   shelf_end(const shelf_end&) = delete;
   shelf_end& operator=(const shelf_end&) = delete;
   ~shelf_end() {
-    empty_shelf(ramie_lent_stacks_v0);
-    ramie_lent_stacks_v0.most = 0;
+    empty_shelf(this_shelf());
+    this_shelf().most = 0;
     stack::count_this_thread(nullptr, nullptr);
   }
 };
@@ -96,7 +96,7 @@ shelf& prepared_shelf() {
   static_cast<void>(control::this_thread());
   static thread_local const shelf_end at_thread_end;
   static_cast<void>(at_thread_end);
-  return ramie_lent_stacks_v0;
+  return this_shelf();
 }
 
 }  // namespace
