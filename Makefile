@@ -3,10 +3,11 @@
 #   make run          build the command and show what it does       make check        the inner loop, <= 3 min
 #   make test         everything a change must pass, <= 15 min      make test-matrix  everything x everything, <= 40 min
 #   make bench        ours and the peers', alternating               make soak         hours, on demand
+#   make deb          four Debian packages in build/deb
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 
-.PHONY: run test check test-matrix soak bench format tidy clean setup-run setup-test
+.PHONY: run test check test-matrix soak bench deb format tidy clean setup-run setup-test
 run: setup-run
 	@scripts/run
 
@@ -30,6 +31,9 @@ setup-run:
 
 setup-test:
 	@scripts/setup test
+
+deb: setup-test
+	@packaging/deb/build
 
 format:
 	@git ls-files '*.hpp' '*.cpp' '*.h' '*.c' | xargs clang-format-14 -i

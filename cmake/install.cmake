@@ -10,6 +10,9 @@ install(TARGETS ${ramie_targets} EXPORT ramie-targets
 install(DIRECTORY include/ramie DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET ramie)
   install(TARGETS ramie RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES docs/man/ramie.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES packaging/completion/ramie.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          RENAME ramie)
 endif()
 if(TARGET ramie-doctor)
   install(TARGETS ramie-doctor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

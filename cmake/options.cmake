@@ -52,7 +52,9 @@ endif()
 # Flags for our own files only, never exported.
 add_library(ramie_flags INTERFACE)
 target_compile_options(ramie_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                                             -Wold-style-cast -Wnon-virtual-dtor -fno-omit-frame-pointer)
+                                             -fno-omit-frame-pointer
+                                             $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+                                             $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 # g++ 12 takes `"text" + std::string` for an overlapping copy (its bug 105651).
 target_compile_options(ramie_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
 target_compile_definitions(ramie_flags INTERFACE _GNU_SOURCE ${RAMIE_PUBLIC_DEFINITIONS})

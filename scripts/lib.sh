@@ -6,6 +6,25 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 started=$SECONDS
 step() { printf '\n== %s (at %d s)\n' "$*" $((SECONDS - started)); }
 
+# find_boost: Debian's versions of Boost exclude each other, so the one that tests and benchmarks use is unpacked beside
+# an installed other one, where cmake/boost.cmake looks. Installs nothing.
+find_boost() {
+  local boost=$PWD/build/boost-1.81 version
+  version=$(sed -n 's/^#define BOOST_LIB_VERSION "\(.*\)"/\1/p' /usr/include/boost/version.hpp 2>/dev/null || true)
+  if [ "$version" = 1_81 ] || [ -d "$boost/usr/include/boost" ]; then return 0; fi
+  if ! command -v apt-get >/dev/null || [ -n "${RAMIE_NO_APT:-}" ]; then
+    echo "skipped: Boost 1.81: the system has ${version:-none}, and nothing is to be fetched"
+    return 0
+  fi
+  echo "Unpacking Boost 1.81 into $boost (the system has ${version:-none}; nothing is installed)"
+  mkdir -p "$boost/packages"
+  if ! (cd "$boost/packages" && apt-get download libboost1.81-dev libboost-{context,fiber}1.81-dev &&
+        for package in *.deb; do dpkg-deb -x "$package" "$boost"; done) >build/boost-1.81.log 2>&1; then
+    echo "skipped: Boost 1.81: $(tail -1 build/boost-1.81.log)"
+    rm -rf "$boost"
+  fi
+}
+
 # build PRESET [cmake options...]
 build() {
   local preset=$1 log

@@ -1,5 +1,7 @@
 // Where in the user's source something was created: a file and a line, carried by a default argument.
 //
+// Status: stable.
+//
 // std::source_location would say the same; clang 14 with libstdc++ 12 does not have it.
 #pragma once
 

@@ -1,5 +1,7 @@
 // Values from those who send to those who receive, in order.
 //
+// Status: experimental.
+//
 //     ramie::channel<job> jobs(64);                         // 0: a rendezvous; ramie::unbounded: no limit
 //     s.spawn([&] { for (...) jobs.send(make()); jobs.close(); });
 //     for (job& j : jobs) work(j);                          // until it is closed and empty

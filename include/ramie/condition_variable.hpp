@@ -1,5 +1,7 @@
 // Waiting under a mutex until somebody says that something has changed.
 //
+// Status: experimental.
+//
 //     std::unique_lock held(m);
 //     changed.wait(held, [&] { return !queue.empty(); });
 //

@@ -1,6 +1,8 @@
 // A fiber with values both ways: its holder sends one in and gets one out at each step. Stackful; nothing to do with
 // co_await.
 //
+// Status: stable.
+//
 //     ramie::coroutine<int(std::string)> length([](auto& yield, std::string first) {
 //       std::string next = yield(static_cast<int>(first.size()));   // out, then in
 //       return static_cast<int>(next.size());                       // the last value; done() tells it from the others

@@ -1,5 +1,7 @@
 // Internal iteration with early exit: the source calls, we listen until we have enough. Never a fiber.
 //
+// Status: experimental.
+//
 //     int a = ramie::first(numbers);                          // throws std::invalid_argument when there is none
 //     int b = ramie::first_or(numbers, 0);
 //     std::optional<user> u = ramie::find(users, [](const user& one) { return one.is_admin(); });

@@ -1,5 +1,7 @@
 // The errors of the fiber floor: what a caller did wrong (fiber_error), and what the machine refused (stack_error).
 //
+// Status: stable.
+//
 // A fiber_error means that nothing has changed: every fiber involved can still be used. A stack_error means that the
 // system would not give a guarded stack: the process and its other fibers are unharmed, and the next creation
 // succeeds once the limit named here is raised or a stack is given back.

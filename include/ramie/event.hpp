@@ -1,4 +1,6 @@
 // Something that happens, once or now and then, and those who wait for it. Any thread.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/park/wait.hpp>

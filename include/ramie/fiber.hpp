@@ -1,5 +1,7 @@
 // Fibers: functions that can stop in the middle and be continued. Control only: no scheduler, no thread.
 //
+// Status: stable.
+//
 //     ramie::fiber f([] { work(); ramie::this_fiber::suspend(); more(); }, {.name = "parser"});
 //     while (f.resume()) {}          // true: it suspended; false: it ended; what escaped it is rethrown here
 //
@@ -79,6 +81,7 @@ bool resume_slow(control_block* fiber);
 bool after_resume_slow(control_block* fiber, std::uintptr_t message);
 void suspend_slow();
 void deliver_slow();
+void check_resumer();
 void transfer_slow(control_block* fiber);
 void read_mail() noexcept;
 bool raise(control_block* fiber, std::exception_ptr error);
@@ -375,6 +378,12 @@ namespace this_fiber {
 // Gives control back to who resumed this fiber; returns when it is resumed again. Throws fiber_error (no_resumer) on a
 // thread's own stack and in a fiber entered by transfer, and whatever raise() brought.
 [[gnu::always_inline]] inline void suspend() { control::suspend(context::this_thread_words()->current); }
+
+// Throws what suspend() would throw for want of a resumer, and does not suspend: for code that must know beforehand.
+inline void check_can_suspend() {
+  if (context::this_thread_words()->current->resumer_sp == 0) [[unlikely]]
+    control::check_resumer();
+}
 
 // The running fiber; on a thread's own stack, the thread's root.
 [[nodiscard]] inline fiber_ref ref() { return fiber_ref{control::self_block()}; }

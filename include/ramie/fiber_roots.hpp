@@ -1,5 +1,7 @@
 // What a thread's fibers refer to keeps objects of a heap alive: plain pointers and refs in their local variables.
 //
+// Status: experimental.
+//
 //     ramie::heap h;
 //     ramie::fiber_roots fibers;               // of this thread
 //     h.add_root_source(fibers);

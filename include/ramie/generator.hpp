@@ -1,5 +1,7 @@
 // External over internal iteration: a function that pushes values, seen as a range that is pulled from.
 //
+// Status: experimental.
+//
 //     ramie::generator<node*> nodes([&](auto& yield) { walk(tree, [&](node* n) { yield(n); }); });
 //     for (node* n : nodes) …                       // an input_range and a view, move-only
 //     while (auto n = nodes.next()) …               // or by hand: std::optional<T>; a pointer for generator<T&>

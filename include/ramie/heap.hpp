@@ -1,5 +1,7 @@
 // A garbage-collected heap whose pages stay shared after fork.
 //
+// Status: experimental.
+//
 //   struct node {
 //     ramie::ref<node> left, right;
 //     int value = 0;

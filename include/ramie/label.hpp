@@ -1,5 +1,7 @@
 // A name that lives as long as the program: a string literal, checked when compiling and never copied.
 //
+// Status: stable.
+//
 // `std::string(...).c_str()` does not compile here, so a name can be kept in eight bytes and printed from a signal
 // handler. Text made at run time is an annotation, not a name.
 #pragma once

@@ -1,5 +1,7 @@
 // Mutual exclusion between tasks, fibers and threads: a task that has to wait parks, a thread blocks.
 //
+// Status: experimental.
+//
 //     ramie::mutex m;
 //     { std::lock_guard held(m); ... ramie::this_task::sleep_for(1ms); ... }   // may be held across waits
 //

@@ -1,5 +1,7 @@
 // Something that is done once, whoever comes first: the others wait until it is done.
 //
+// Status: experimental.
+//
 //     ramie::once_flag made;
 //     ramie::call_once(made, [&] { table = build(); });       // when it throws, the next one to come tries
 //

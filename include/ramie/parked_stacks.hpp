@@ -1,5 +1,7 @@
 // Which stacks of parked fibers may have changed since one last looked: for garbage collectors.
 //
+// Status: experimental.
+//
 //     struct my_listener : ramie::stack_listener { ... };
 //     ramie::parked_stacks stacks;             // watches the calling thread's fibers from here on
 //     stacks.look(listener);                   // told of every stack that ran since the last look, and of no other

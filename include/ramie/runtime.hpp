@@ -1,5 +1,7 @@
 // Running tasks on the calling thread.
 //
+// Status: experimental.
+//
 //     int main() {
 //       return ramie::run([] {                              // main is the first task
 //         ramie::with_scope([](ramie::scope& s) { s.spawn([] { ... }); });

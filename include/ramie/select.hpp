@@ -1,5 +1,7 @@
 // Waiting for the first of several things.
 //
+// Status: experimental.
+//
 //     ramie::select(ramie::on(jobs, [&](job j) { ... }),            // a value was received
 //                   ramie::on(t, [&](page p) { ... }),              // a task has ended (task.hpp)
 //                   ramie::on(stopping, [&] { ... }),               // an event is set

@@ -1,5 +1,7 @@
 // A number of permits: taken, given back, waited for in order.
 //
+// Status: experimental.
+//
 //     ramie::semaphore connections(10);
 //     { ramie::permit one(connections); ... }         // or acquire(3) and release(3)
 //     connections.set_limit(20);                       // who waits for room goes on

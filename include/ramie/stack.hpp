@@ -1,5 +1,7 @@
 // What guards a stack, and what is known of one.
 //
+// Status: stable.
+//
 // The contract: guarded, or you are told. A stack whose guard did not answer a probe is never handed out; when nothing
 // can guard a stack, creation throws stack_error.
 #pragma once

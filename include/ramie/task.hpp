@@ -1,5 +1,7 @@
 // Tasks: functions that run side by side on one thread, each on a fiber of its own, and end before their scope does.
 //
+// Status: experimental.
+//
 //     ramie::with_scope([&](ramie::scope& s) {                // body and children are one unit
 //       s.spawn([&] { produce(jobs); jobs.close(); }, {.name = "producer"});
 //       ramie::task<page> t = s.spawn([] { return fetch(); });

@@ -1,5 +1,7 @@
 // Not more often than: each wait() takes one of so many turns in a span of time.
 //
+// Status: experimental.
+//
 //     ramie::throttle requests(100, 1s);                      // one every 10 ms; {.burst = 5}: five may come at once
 //     for (const auto& one : all) { requests.wait(); send(one); }
 //

@@ -1,4 +1,6 @@
 // The version of these headers, and the inline namespace that keeps objects of two versions apart.
+//
+// Status: stable.
 #pragma once
 
 #define RAMIE_VERSION_MAJOR 0

@@ -1,5 +1,7 @@
 // Lazy chains over ranges and generators alike: what std::ranges of C++20 lacks and users of enumerators expect.
 //
+// Status: experimental.
+//
 //     namespace rv = ramie::views;
 //     for (std::vector<int>& three : numbers | rv::chunk(3)) …
 //     auto words = ramie::eager(rv::zip(names, ages) | rv::take_while(…));

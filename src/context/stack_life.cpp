@@ -37,6 +37,8 @@ void* tell_stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
 
 void stack_unwinds() noexcept { __asan_handle_no_return(); }
 
+void* tell_stack_lent(std::uintptr_t low, std::uintptr_t high) noexcept { return tell_stack_begins(low, high); }
+
 void tell_stack_ends(void*, std::uintptr_t low, std::uintptr_t high) noexcept {
   __lsan_unregister_root_region(reinterpret_cast<const void*>(low), high - low);
   __asan_poison_memory_region(poisoned_from(low, high), std::min(high - low, most_poisoned_bytes));
@@ -48,6 +50,7 @@ const bool stacks_are_watched = true;
 
 void stack_unwinds() noexcept {}
 void* tell_stack_begins(std::uintptr_t, std::uintptr_t) noexcept { return __tsan_create_fiber(0); }
+void* tell_stack_lent(std::uintptr_t, std::uintptr_t) noexcept { return nullptr; }
 
 void tell_stack_ends(void* record, std::uintptr_t, std::uintptr_t) noexcept {
   if (record != nullptr) __tsan_destroy_fiber(record);
@@ -76,6 +79,8 @@ void* tell_stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept {
   return reinterpret_cast<void*>(number + 1);  // null: started before anybody was asked, by a static object
 }
 
+void* tell_stack_lent(std::uintptr_t low, std::uintptr_t high) noexcept { return tell_stack_begins(low, high); }
+
 void tell_stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept {
   if (record == nullptr) return;
   VALGRIND_STACK_DEREGISTER(reinterpret_cast<std::uintptr_t>(record) - 1);
@@ -87,6 +92,7 @@ void tell_stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noex
 const bool stacks_are_watched = false;
 
 void* tell_stack_begins(std::uintptr_t, std::uintptr_t) noexcept { return nullptr; }
+void* tell_stack_lent(std::uintptr_t, std::uintptr_t) noexcept { return nullptr; }
 void stack_unwinds() noexcept {}
 void tell_stack_ends(void*, std::uintptr_t, std::uintptr_t) noexcept {}
 

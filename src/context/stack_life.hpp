@@ -18,6 +18,8 @@ namespace ramie::inline v0::context {
 [[gnu::visibility("hidden")]] extern const bool stacks_are_watched;
 
 void* tell_stack_begins(std::uintptr_t low, std::uintptr_t high) noexcept;
+// The same of a stack that is lent to code which switches by its own means and tells ThreadSanitizer itself.
+void* tell_stack_lent(std::uintptr_t low, std::uintptr_t high) noexcept;
 void tell_stack_ends(void* record, std::uintptr_t low, std::uintptr_t high) noexcept;
 
 // What the checker calls the fiber on this stack: kept in the control block, for the switches and for the end.

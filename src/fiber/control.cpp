@@ -245,19 +245,23 @@ bool after_resume_slow(control_block* fiber, std::uintptr_t message) {
   return arrived(thread, fiber, message);
 }
 
+void check_resumer() {
+  const control_block* self = this_thread().current;
+  if (cold(self).held_resumer_sp != 0) return;
+  if ((self->flags & is_root) != 0) {
+    refuse(fiber_errc::no_resumer, "suspend", self, "it is a thread's own stack, nobody resumed it");
+  }
+  if ((self->flags & is_base) != 0) {
+    refuse(fiber_errc::base_of_task, "suspend", self, "it is a task's own fiber; this_task::yield() lets others run");
+  }
+  refuse(fiber_errc::no_resumer, "suspend", self, "it was entered by transfer; leave it by transfer");
+}
+
 void suspend_slow() {
+  check_resumer();
   thread_words& thread = this_thread();
   control_block* self = thread.current;
   cold_block& about = cold(self);
-  if (about.held_resumer_sp == 0) {
-    if ((self->flags & is_root) != 0) {
-      refuse(fiber_errc::no_resumer, "suspend", self, "it is a thread's own stack, nobody resumed it");
-    }
-    if ((self->flags & is_base) != 0) {
-      refuse(fiber_errc::base_of_task, "suspend", self, "it is a task's own fiber; this_task::yield() lets others run");
-    }
-    refuse(fiber_errc::no_resumer, "suspend", self, "it was entered by transfer; leave it by transfer");
-  }
   const std::uintptr_t sp = std::exchange(about.held_resumer_sp, 0);
   self->resumer_sp = sp;
   deliver_waiting(thread);

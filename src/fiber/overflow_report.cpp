@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include <span>
+
 namespace ramie::inline v0::control {
 namespace {
 
@@ -16,9 +18,24 @@ bool runs_on(const stack::slot& slot, std::uintptr_t stack_pointer) noexcept {
   return stack_pointer <= slot.high() && stack_pointer + largest_frame_bytes >= slot.low;
 }
 
+// Whose stack it is, in words.
+struct owner_title {
+  char text[160];
+  explicit owner_title(const stack::slot& slot) noexcept {
+    fixed_text to{std::span(text).first(sizeof text - 1)};
+    if (!stack::is_lent(slot.owner)) {
+      to.add(fiber_title(static_cast<const control_block*>(slot.owner)).text);
+    } else {
+      to.add(stack::is_lent_to_boost(slot.owner) ? "a stack of boost_stack '" : "a lent stack '");
+      to.add(stack::borrowed_as(slot.owner)).add('\'');
+    }
+    text[to.size()] = '\0';
+  }
+};
+
 // Somebody else's code hit the guard: the fiber below, by running out at the high end of its stack, or any wild
 // pointer.
-void report_wild_access(const fiber_title& title, std::uintptr_t address, const control_block* running,
+void report_wild_access(const owner_title& title, std::uintptr_t address, const control_block* running,
                         std::uintptr_t stack_pointer, const ucontext_t& context) noexcept {
   backtrace::report report;
   fixed_text& text = report.text();
@@ -38,10 +55,12 @@ void report_wild_access(const fiber_title& title, std::uintptr_t address, const 
 
 void report_overflow(const stack::slot& slot, std::uintptr_t address, std::uintptr_t stack_pointer,
                      const void* machine) noexcept {
-  const fiber_title title(static_cast<const control_block*>(slot.owner));
+  const owner_title title(slot);
+  const bool is_lent = stack::is_lent(slot.owner);
   const control_block* running = context::this_thread_words()->current;
   const auto& context = *static_cast<const ucontext_t*>(machine);
-  if (running != slot.owner || !runs_on(slot, stack_pointer)) {
+  // Who switches lent stacks is not for us to know, only where the stack pointer is.
+  if ((!is_lent && running != slot.owner) || !runs_on(slot, stack_pointer)) {
     return report_wild_access(title, address, running, stack_pointer, context);
   }
   const std::uint64_t usable_kib = slot.usable_bytes >> 10;
@@ -51,8 +70,8 @@ void report_overflow(const stack::slot& slot, std::uintptr_t address, std::uintp
   text.add("ramie: stack overflow in ").add(title.text).add(":\n");
   text.add("ramie: all ").add_count(usable_kib).add(" KiB of its stack are used, ").add_count(frames.total());
   text.add(" frames deep (guard: ").add(name_of(slot.guard)).add(").\n");
-  text.add("ramie: Ask for more when that is what it needs, .stack_bytes = ").add_decimal(usable_kib * 2);
-  text.add(" << 10, or find the recursion:\n");
+  text.add("ramie: Ask for more when that is what it needs, ").add(is_lent ? "stack_bytes = " : ".stack_bytes = ");
+  text.add_decimal(usable_kib * 2).add(" << 10, or find the recursion:\n");
   report.add_frames(frames, backtrace::names::by_program);
   static_cast<void>(report.send(STDERR_FILENO));
 }

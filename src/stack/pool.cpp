@@ -272,6 +272,13 @@ std::size_t trim_free() noexcept {
   return trim_all(surplus, stack_trim().policy);
 }
 
+void count_this_thread(const void* shelf, std::uint32_t (*shelved)(const void* shelf) noexcept) noexcept {
+  std::lock_guard held(shared().lock);
+  register_cache();
+  cache.shelf = shelf;
+  cache.shelved = shelved;
+}
+
 void release_thread_cache() noexcept {
   for (cached_list& list : cache.lists) {
     if (list.top != nullptr) give_to_shelves(list.top, list.count);
@@ -356,6 +363,7 @@ stack_counts count_stacks() noexcept {
   for (auto* one = stack::registered_caches; one != nullptr; one = one->next) {
     counts.acquired += one->acquired;
     in_use += one->in_use;
+    if (one->shelved != nullptr) in_use -= one->shelved(one->shelf);
   }
   counts.in_use = in_use < 0 ? 0 : static_cast<std::uint64_t>(in_use);
   return counts;

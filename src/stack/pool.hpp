@@ -37,6 +37,8 @@ struct thread_cache {
   std::atomic<std::int64_t> in_use{0};
   thread_cache* next = nullptr;  // registered, for counts
   bool registered = false;
+  const void* shelf = nullptr;  // lent stacks of this thread that nobody uses (room adopt)
+  std::uint32_t (*shelved)(const void* shelf) noexcept = nullptr;
 };
 // Without a destructor: it can be used at any time of a thread's end.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local thread_cache cache;
@@ -84,6 +86,9 @@ inline void release(slot* used) noexcept {
 
 // Hands back the memory of all free slots except those in other threads' caches; how many.
 std::size_t trim_free() noexcept;
+// The calling thread's stacks are counted from now on, though it may only ever give back what others acquired.
+// `shelved(shelf)` answers any thread how many of its stacks in use nobody uses; both null before that place goes.
+void count_this_thread(const void* shelf, std::uint32_t (*shelved)(const void* shelf) noexcept) noexcept;
 
 // The calling thread ends: its cached slots go to the shared lists.
 void release_thread_cache() noexcept;

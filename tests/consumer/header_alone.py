@@ -13,19 +13,37 @@ root = pathlib.Path(__file__).resolve().parents[2]
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--include", default=str(root / "include"))
 arguments.add_argument("--flags", default="", help="what the library's build asks of every consumer")
+arguments.add_argument("--boost", default="", help="where Boost's headers are; without, what needs them is left out")
 arguments.add_argument("--jobs", type=int, default=2)
 options = arguments.parse_args()
 
 strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
-variants = [["-std=c++20"], ["-std=c++2b"], ["-std=c++20", "-fno-rtti"]]
+variants = [["-std=c++20"], ["-std=c++2b"], ["-std=c++20", "-fno-rtti"], ["-std=c++20", "-O1", "-flto"]]
+c_variants = [["-std=c11"], ["-std=c17", "-O1", "-flto"]]
 # The switch's own file is chosen by switch.hpp; the others are not for this build.
 native = {"x86_64": "switch_x86_64.hpp", "aarch64": "switch_aarch64.hpp"}.get(platform.machine())
 chosen = "switch_ucontext.hpp" if "RAMIE_SWITCH_UCONTEXT" in options.flags else native
-headers = [path.relative_to(options.include) for path in sorted(pathlib.Path(options.include, "ramie").rglob("*.hpp"))
+headers = [path.relative_to(options.include) for path in sorted(pathlib.Path(options.include, "ramie").rglob("*.h*"))
            if not path.name.startswith("switch_") or path.name == chosen]
-compilers = [compiler for compiler in ("g++", "clang++-14") if shutil.which(compiler)]
-commands = [[compiler, *variant, *strict, *shlex.split(options.flags), f"-I{options.include}", "-fsyntax-only", "-x", "c++", "-"]
-            for compiler in compilers for variant in variants]
+for_boost = [header for header in headers if "<boost/" in pathlib.Path(options.include, header).read_text()]
+if not options.boost:
+    print(f"skipped: {', '.join(map(str, for_boost))}: no Boost 1.81 here")
+    headers = [header for header in headers if header not in for_boost]
+
+
+def commands_for(header):
+    """Each language, compiler and mode that the header is for; a whole compilation where the optimiser has a say."""
+    for language, compilers, modes in (("c++", ("g++", "clang++-14"), variants), ("c", ("gcc", "clang-14"), c_variants)):
+        if language == "c" and header.suffix != ".h":
+            continue
+        for compiler in compilers:
+            for mode in modes if shutil.which(compiler) else ():
+                boost = [f"-isystem{options.boost}"] if header in for_boost else []
+                if "-fno-rtti" in mode and header.name == "asio.hpp":
+                    boost.append("-DBOOST_ASIO_NO_TYPEID")  # Asio's own way of going without
+                output = ["-c", "-o", "/dev/null"] if "-flto" in mode else ["-fsyntax-only"]
+                yield [compiler, *mode, *strict, *shlex.split(options.flags), f"-I{options.include}", *boost, *output,
+                       "-x", language, "-"]
 
 
 def compile_alone(job):
@@ -34,7 +52,7 @@ def compile_alone(job):
     return done.returncode, done.stderr
 
 
-jobs = [(command, header) for header in headers for command in commands]
+jobs = [(command, header) for header in headers for command in commands_for(header)]
 failed = 0
 with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
     for (command, header), (status, errors) in zip(jobs, pool.map(compile_alone, jobs)):

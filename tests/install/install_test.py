@@ -125,6 +125,12 @@ def try_shared(place):
     symbols = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
     foreign = [symbol for symbol in symbols if not re.match(r"_ZT?[A-Z]*N?K?5ramie|ramie_", symbol)]
     expect(symbols and not foreign, f"exports only its own names, not {foreign[:5]}")
+    names = set(run("c++filt", *symbols).splitlines())
+    allowed = {line for line in (root / "tests/install/exported_names.txt").read_text().splitlines() if line[:1] != "#"}
+    if "ucontext" in options.options:
+        allowed |= {"ramie_baton_v0"}
+    expect(names <= allowed, "exports what tests/install/exported_names.txt does not list", "\n".join(sorted(names - allowed)))
+    expect(allowed <= names, "does not export what exported_names.txt lists", "\n".join(sorted(allowed - names)))
     unneeded = needed(library) - may_need
     expect(not unneeded, f"needs only libc and libstdc++, not {sorted(unneeded)}")
     print(f"shared: {len(symbols)} symbols exported, needs {', '.join(sorted(needed(library)))}")

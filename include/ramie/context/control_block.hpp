@@ -1,5 +1,7 @@
 // The words that a switch touches: one control block per fiber, one set of words per thread.
 //
+// Status: experimental; inlined into users' code, not for direct use.
+//
 // Installed, because resume and suspend are inlined into users' code; everything here is the ABI between that code and
 // the library, versioned by the inline namespace. Nothing here is for users to call.
 //

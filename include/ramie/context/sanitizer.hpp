@@ -1,5 +1,7 @@
 // What AddressSanitizer and ThreadSanitizer must be told at a switch; empty where neither is compiled in.
 //
+// Status: experimental; inlined into users' code, not for direct use.
+//
 // Each switch is framed: depart() before, arrive() after. The production switch is the one that is checked: only these
 // notes are added. The library has to be built with the checker that its user is built with: the first switch to a
 // fiber and its last one are compiled there, and there the checkers hear of stacks (src/context/stack_life.hpp).

@@ -1,4 +1,6 @@
 // The switch of this machine: the assembly of the processor, or the portable twin where the build asks for it.
+//
+// Status: experimental; inlined into users' code, not for direct use.
 #pragma once
 
 #if defined(RAMIE_SWITCH_UCONTEXT)

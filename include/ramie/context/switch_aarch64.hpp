@@ -1,5 +1,7 @@
 // Changing stacks on aarch64 (AAPCS64), inlined.
 //
+// Status: experimental; inlined into users' code, not for direct use.
+//
 // A parked continuation is four words at its stack pointer, which stays a multiple of sixteen:
 //
 //     sp -> [ pc ][ x19 ][ x29 ][ resume only: the resumer's control block ]

@@ -1,5 +1,7 @@
 // Changing stacks by swapcontext: the portable twin of the assembly, and its oracle in the tests.
 //
+// Status: experimental; inlined into users' code, not for direct use.
+//
 // The same protocol: a "stack pointer" here is the address of a ucontext_t in the frame of the one that waits. Two
 // system calls a switch (swapcontext saves the signal mask), so it is for machines without an assembly file.
 #pragma once

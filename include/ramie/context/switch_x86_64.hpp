@@ -1,5 +1,7 @@
 // Changing stacks on x86-64 System V, inlined.
 //
+// Status: experimental; inlined into users' code, not for direct use.
+//
 // A parked continuation is four words at its stack pointer, below the red zone of whatever function was running:
 //
 //     sp -> [ rip ][ rbx ][ rbp ]( resume only: [ the resumer's control block ] )  ... 128 bytes red zone ...

@@ -1,4 +1,6 @@
 // The small types of <ramie/heap.hpp>: refs, the visitor that `trace` gets, sources of roots, errors.
+//
+// Status: experimental.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,7 @@
 // One of several things that a select() (select.hpp) waits for: what a waiting object supplies to take part.
 //
+// Status: experimental.
+//
 // The selection tries its arms first, in turn, while nobody can see it. When none can happen it puts a waiter into each
 // object's list; from then on any thread may claim it, once, through any of its arms. Before it returns it is out of
 // all lists. It never claims itself for an arm of its own: what becomes possible while it goes into the lists makes it

@@ -1,5 +1,7 @@
 // Cancelling: a request to a scope, delivered to the tasks inside it as an exception at their next wait.
 //
+// Status: experimental.
+//
 // Scopes nest: a with_scope or a time limit stands in a frame of its task; a task stands in the scope that it was
 // spawned in. A request to a scope reaches everything inside. Each task inside is told once, by an exception that names
 // the outermost scope that asked; a shield keeps requests from further out away. All of it on the scope's home thread.

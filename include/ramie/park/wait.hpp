@@ -1,5 +1,7 @@
 // The only way to wait, and the only way to end a wait: what the waiting objects (mutex, channel) are made of.
 //
+// Status: experimental.
+//
 //     parking::waiter me;                      // on the stack that is going to wait
 //     me.object = this;
 //     lock; if (nothing there) list.push_back(me); unlock;

@@ -1,5 +1,7 @@
 // What waiting objects (a mutex, a channel) keep: who waits on them, first come first.
 //
+// Status: experimental.
+//
 // A waiter is one wait of one fiber or thread: a small object on the stack that waits. It is in one list at a time, and
 // who takes it out of the list owes it a wake. Nothing here locks: the object that owns the list does.
 #pragma once

@@ -1,4 +1,6 @@
 // Several ranges, or one several times: chain, zip, product, cycle.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/views/view.hpp>

@@ -1,4 +1,6 @@
 // Each element with its number.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/views/view.hpp>

@@ -1,5 +1,7 @@
 // Several elements at a time, as vectors: chunk, slide, chunk_by. A vector is the view's own and good until the next
 // one is asked for; move it out if it is to stay.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/views/select.hpp>

@@ -1,4 +1,6 @@
 // range | adaptor(arguments...): what lets our views stand in a chain, after ranges of any kind.
+//
+// Status: experimental.
 #pragma once
 
 #include <ranges>

@@ -1,4 +1,6 @@
 // Elements made of the ones before, and elements with something beside them: produce, with_object.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/views/select.hpp>

@@ -1,4 +1,6 @@
 // Some of the elements: take, drop, take_while, drop_while, compact, uniq.
+//
+// Status: experimental.
 #pragma once
 
 #include <ramie/views/view.hpp>

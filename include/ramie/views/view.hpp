@@ -1,5 +1,7 @@
 // What our views share: how they keep what they are over, and one iterator for all of them.
 //
+// Status: experimental.
+//
 // A view here is single pass in its type (an input_range) and as often readable as what it is
 // over: begin() starts anew where that can start anew. It refers to an lvalue and keeps an rvalue. Nothing is read
 // before begin(), and then no more than is asked for.

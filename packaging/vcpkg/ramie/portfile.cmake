@@ -1,0 +1,10 @@
+# Not run: written against vcpkg's documentation. Before use, set the source to a release and its hash.
+if(NOT DEFINED RAMIE_SOURCE)
+  message(FATAL_ERROR "Set RAMIE_SOURCE in the triplet to a source tree of ramie ${VERSION}: there is no release to fetch yet")
+endif()
+vcpkg_cmake_configure(SOURCE_PATH "${RAMIE_SOURCE}" OPTIONS -DRAMIE_BUILD_APPS=OFF)
+vcpkg_cmake_install()
+vcpkg_cmake_config_fixup(PACKAGE_NAME ramie CONFIG_PATH lib/cmake/ramie)
+vcpkg_fixup_pkgconfig()
+file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share")
+vcpkg_install_copyright(FILE_LIST "${RAMIE_SOURCE}/LICENSE")
