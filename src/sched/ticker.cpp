@@ -3,8 +3,11 @@
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <mutex>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -56,21 +59,35 @@ void tick() {
   }
 }
 
+// A fork leaves the thread behind: the child's first busy scheduler starts one of its own.
+void lock_ticker() { the_ticker().lock.lock(); }
+void unlock_ticker() { the_ticker().lock.unlock(); }
+void forget_thread() {
+  the_ticker().started = false;
+  ticker_sleeps.store(1, std::memory_order_relaxed);
+  unlock_ticker();
+}
+
+// Under the lock. Throws std::system_error.
+void start_thread(ticker& here) {
+  static const int registered = pthread_atfork(&lock_ticker, &unlock_ticker, &forget_thread);
+  static_cast<void>(registered);
+  if (std::exchange(here.started, true)) return;
+  try {
+    os::start_quiet_thread("ramie-ticker", &tick);
+  } catch (...) {
+    here.started = false;
+    throw;
+  }
+}
+
 }  // namespace
 
 void add_to_ticker(std::atomic<std::uint32_t>& ticks, std::atomic<bool>& busy) {
   ticker& here = the_ticker();
   std::lock_guard held(here.lock);
+  start_thread(here);
   here.faces.push_back({&ticks, &busy});
-  if (!std::exchange(here.started, true)) {
-    try {
-      os::start_quiet_thread("ramie-ticker", &tick);
-    } catch (...) {
-      here.started = false;
-      here.faces.pop_back();
-      throw;
-    }
-  }
 }
 
 void remove_from_ticker(std::atomic<std::uint32_t>& ticks) noexcept {
@@ -80,14 +97,20 @@ void remove_from_ticker(std::atomic<std::uint32_t>& ticks) noexcept {
 }
 
 void rouse_ticker() noexcept {
-  if (ticker_sleeps.exchange(0, std::memory_order_seq_cst) != 0) os::futex_wake_one(ticker_sleeps);
+  if (ticker_sleeps.exchange(0, std::memory_order_seq_cst) == 0) return;
+  os::futex_wake_one(ticker_sleeps);
+  std::lock_guard held(the_ticker().lock);
+  if (the_ticker().started) return;
+  try {
+    start_thread(the_ticker());
+  } catch (const std::system_error&) {
+    // Slices still end by their reductions.
+  }
 }
 
 std::uint32_t ticker_threads() noexcept {
   std::lock_guard held(the_ticker().lock);
   return the_ticker().started ? 1 : 0;
 }
-
-void forget_ticker_after_fork() noexcept { the_ticker().started = false; }
 
 }  // namespace ramie::inline v0::sched

@@ -26,7 +26,4 @@ inline void see_that_it_ticks() noexcept {
 // How many threads of this process are ours, beside those that run schedulers.
 std::uint32_t ticker_threads() noexcept;
 
-// The child of a fork has no ticker thread: the next scheduler starts one.
-void forget_ticker_after_fork() noexcept;
-
 }  // namespace ramie::inline v0::sched

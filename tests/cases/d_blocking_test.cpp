@@ -567,7 +567,7 @@ TEST(blocking_channel_test, a_pool_of_two_serves_four_and_a_failure_loses_nothin
         pool.send("a");
         pool.send("b");
         for (int i = 0; i < 4; ++i) {
-          s.spawn([&, i] {
+          s.spawn([&] {
             ramie::this_task::no_yield until_done;
 
             std::string mine = pool.receive().value();

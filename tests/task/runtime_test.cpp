@@ -1,6 +1,9 @@
 // run, post, run_once, stop, deadlocks and dumps.
 #include "task/task_world.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 namespace ramie_test {
 namespace {
 
@@ -114,6 +117,37 @@ TEST_F(runtime_test, a_dump_shows_the_tree_of_tasks_what_they_wait_for_and_their
   EXPECT_NE(text.find("task 'outer' waits for sleep"), std::string::npos) << text;
   EXPECT_NE(text.find("task 'inner' (GET /index.html) waits for sleep"), std::string::npos) << text;
   EXPECT_LT(text.find("'outer'"), text.find("'inner'")) << text;
+}
+
+TEST_F(runtime_test, a_task_may_fork_and_all_tasks_go_on_in_the_child_too) {
+#if defined(__SANITIZE_THREAD__)
+  std::printf("skipped: fork with threads: ThreadSanitizer does not let the child make any\n");
+  GTEST_SKIP();
+#endif
+  for (int round = 0; round < 5; ++round) {
+    pid_t child = -1;
+    int sum = 0;
+    ramie::run([&](scope& s) {
+      for (int i = 0; i < 10; ++i) {
+        s.spawn([&] {
+          ramie::this_task::sleep_for(2ms);
+          ++sum;
+        });
+      }
+      ramie::this_task::yield();
+      child = fork();
+    });
+    EXPECT_EQ(sum, 10);
+    if (child == 0) {
+      ramie::run([] {
+        for (int i = 0; i < 10'000; ++i) ramie::this_task::reduce();
+      });
+      _exit(sum == 10 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
 }
 
 TEST_F(runtime_test, posted_functions_run_in_the_next_run_and_in_order) {
