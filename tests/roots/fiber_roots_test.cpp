@@ -50,33 +50,43 @@ class fiber_roots_test : public testing::Test {
   fiber_roots roots;
 };
 
+// Scanning is conservative: a word that a register or the test's own frames still hold keeps its object. So what is let
+// go is counted over many, and a few may stay.
+constexpr std::size_t holders = 40, left_over_most = 3;
+
 TEST_F(fiber_roots_test, an_object_in_a_local_variable_of_a_parked_fiber_is_kept_until_the_fiber_lets_it_go) {
-  fiber f([&] {
-    node* volatile mine = make(7);
-    this_fiber::suspend();
-    EXPECT_EQ(mine->value, 7U);
-    mine = nullptr;
-    wipe();
-    this_fiber::suspend();
-  });
-  f.resume();
-  EXPECT_EQ(live(), 1U);
-  EXPECT_EQ(live(), 1U);
-  f.resume();
-  EXPECT_EQ(live(), 0U);
-  f.resume();
+  std::vector<fiber> fibers;
+  for (std::size_t i = 0; i < holders; ++i) {
+    fibers.emplace_back([&, i] {
+      node* volatile mine = make(i);
+      this_fiber::suspend();
+      EXPECT_EQ(mine->value, i);
+      mine = nullptr;
+      wipe();
+      this_fiber::suspend();
+    });
+  }
+  resume_each(fibers);
+  EXPECT_EQ(live(), holders);
+  EXPECT_EQ(live(), holders);
+  resume_each(fibers);
+  EXPECT_LE(live(), left_over_most);
+  EXPECT_EQ(resume_each(fibers), 0U);
 }
 
 TEST_F(fiber_roots_test, what_the_object_refers_to_is_kept_too) {
-  fiber f([&] {
-    node* volatile mine = make_list(h, 10).get();
-    this_fiber::suspend();
-    EXPECT_EQ(list_length(ref<node>(mine)), 10U);
-  });
-  f.resume();
-  EXPECT_EQ(live(), 10U);
-  EXPECT_FALSE(f.resume());
-  EXPECT_EQ(live(), 0U);
+  std::vector<fiber> fibers;
+  for (std::size_t i = 0; i < holders; ++i) {
+    fibers.emplace_back([&] {
+      node* volatile mine = make_list(h, 10).get();
+      this_fiber::suspend();
+      EXPECT_EQ(list_length(ref<node>(mine)), 10U);
+    });
+  }
+  resume_each(fibers);
+  EXPECT_EQ(live(), holders * 10);
+  EXPECT_EQ(resume_each(fibers), 0U);
+  EXPECT_LE(live(), left_over_most * 10);
 }
 
 TEST_F(fiber_roots_test, a_fiber_that_goes_on_after_a_look_takes_up_where_it_was) {
@@ -202,12 +212,12 @@ TEST_F(fiber_roots_test, other_threads_fibers_are_none_of_its_business) {
     f.resume();
   });
   other.join();
-  EXPECT_EQ(live(), 0U);
+  EXPECT_LE(live(), left_over_most);
 }
 
 TEST_F(fiber_roots_test, a_second_watcher_on_a_thread_is_refused_and_one_after_the_first_is_not) {
   EXPECT_THROW(fiber_roots(), std::logic_error);
-  EXPECT_EQ(live(), 0U);
+  EXPECT_LE(live(), left_over_most);
 }
 
 TEST(fiber_roots_twice, watching_may_end_and_begin_again) {
