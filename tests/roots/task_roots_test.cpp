@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 TEST(task_roots_test, what_waiting_tasks_refer_to_is_kept_until_they_end) {
   heap h({.collect_automatically = false});
-  ramie::run([&] {
+  const auto main = [&] {
     fiber_roots roots;
     h.add_root_source(roots);
     ramie::with_scope([&](scope& s) {
@@ -49,7 +49,8 @@ TEST(task_roots_test, what_waiting_tasks_refer_to_is_kept_until_they_end) {
     h.collect();
     EXPECT_LE(h.statistics().live_objects, 4U);
     h.remove_root_source(roots);
-  });
+  };
+  ramie::run(main, {.clock = clock_kind::fake});
 }
 
 TEST(task_roots_test, a_fiber_inside_a_waiting_task_and_the_task_below_it_are_seen) {
