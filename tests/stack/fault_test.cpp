@@ -67,6 +67,10 @@ class fault_test : public testing::Test {
 };
 
 TEST_F(fault_test, posix_spawn_costs_the_parents_switches_no_fault) {
+#if defined(RAMIE_EMULATED)
+  std::printf("skipped: page faults: an emulator's memory is not the program's\n");
+  GTEST_SKIP();
+#endif
   char path[] = "/bin/true";
   char* arguments[] = {path, nullptr};
   pid_t pid = 0;
@@ -81,12 +85,20 @@ TEST_F(fault_test, posix_spawn_costs_the_parents_switches_no_fault) {
 }
 
 TEST_F(fault_test, system_costs_the_parents_switches_no_fault) {
+#if defined(RAMIE_EMULATED)
+  std::printf("skipped: page faults: an emulator's memory is not the program's\n");
+  GTEST_SKIP();
+#endif
   ASSERT_EQ(std::system("true"), 0);
   ASSERT_EQ(std::system("true"), 0);
   EXPECT_EQ(faults_of_switches(), 0);
 }
 
 TEST_F(fault_test, vfork_costs_the_parents_switches_no_fault) {
+#if defined(RAMIE_EMULATED)
+  std::printf("skipped: page faults: an emulator's memory is not the program's\n");
+  GTEST_SKIP();
+#endif
 #if defined(RAMIE_TSAN)
   GTEST_SKIP() << "ThreadSanitizer makes a fork of it";
 #endif
@@ -104,6 +116,10 @@ TEST_F(fault_test, vfork_costs_the_parents_switches_no_fault) {
 // fork() copies the page tables and takes the right to write from both sides: the parent pays one fault for each page
 // that it then writes, once. That is the price of fibers that go on in the child; docs/guide/stacks.md has the rest.
 TEST_F(fault_test, fork_costs_the_parent_one_fault_for_each_page_and_then_none) {
+#if defined(RAMIE_EMULATED)
+  std::printf("skipped: page faults: an emulator's memory is not the program's\n");
+  GTEST_SKIP();
+#endif
   if (sanitized) GTEST_SKIP() << "shadow pages are counted too";
   for (const bool child_lives : {false, true}) {
     int ends[2];
