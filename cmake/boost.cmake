@@ -31,5 +31,7 @@ else()
     add_library(ramie_boost INTERFACE)
     target_include_directories(ramie_boost SYSTEM INTERFACE ${RAMIE_BOOST_INCLUDE})
     target_link_libraries(ramie_boost INTERFACE ${RAMIE_BOOST_fiber} ${RAMIE_BOOST_context})
+    # g++ 12 warns of a member of Coroutine2's own control block.
+    target_compile_options(ramie_boost INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   endif()
 endif()

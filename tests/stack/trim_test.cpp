@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ bool is_guarded(std::uintptr_t address) {
   if (pipe(ends) != 0) return false;
   char byte = 0;
   if (write(ends[1], &byte, 1) != 1) return false;
-  const bool refused = read(ends[0], reinterpret_cast<void*>(address), 1) < 0 && errno == EFAULT;
+  const bool refused = syscall(SYS_read, ends[0], reinterpret_cast<void*>(address), 1) < 0 && errno == EFAULT;
   close(ends[0]);
   close(ends[1]);
   return refused;
