@@ -1,11 +1,13 @@
 #include "fiber/stack_watch.hpp"
 
 #include "base/check.hpp"
+#include "context/start.hpp"
 #include "fiber/chain.hpp"
 #include "fiber/life.hpp"
 
 #include <ramie/parked_stacks.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -21,6 +23,9 @@ std::uintptr_t base_of(const control_block* fiber) noexcept {
   return slot != nullptr ? slot->first_frame() : fiber->stack_high;
 }
 
+// The lowest byte that counts of a stack that waits at `sp`: the portable twin keeps its registers among the locals.
+std::uintptr_t alive_from(std::uintptr_t sp) noexcept { return std::min(sp, context::frame_at(sp).sp); }
+
 void tell_in_use(stack_listener& listener, const control_block* fiber, std::uintptr_t sp) {
   listener.stack_in_use(reinterpret_cast<const void*>(sp), reinterpret_cast<const void*>(base_of(fiber)));
 }
@@ -32,7 +37,7 @@ void tell_resumers(stack_listener& listener, const control_block* fiber) {
     const std::uintptr_t sp = held != 0 ? held : fiber->resumer_sp;
     if (sp == 0) return;
     fiber = context::resumer_at(sp);
-    tell_in_use(listener, fiber, sp);
+    tell_in_use(listener, fiber, alive_from(sp));
   }
 }
 
@@ -42,7 +47,7 @@ void tell_resumers(stack_listener& listener, const control_block* fiber) {
   tell_resumers(listener, thread.current);
   if (const control_block* left = thread.left) {
     if ((left->flags & is_root) != 0) {
-      tell_in_use(listener, left, sp_of(left));
+      tell_in_use(listener, left, alive_from(sp_of(left)));
     } else {
       tell_resumers(listener, left);
     }
@@ -66,7 +71,7 @@ std::uint32_t place_of(stack_watch& watch, control_block* fiber) {
 
 void tell_alive(stack_watch& watch, stack_listener& listener, control_block* fiber, std::uintptr_t sp) {
   if (++watch.generation == 0) ++watch.generation;
-  listener.stack_at(place_of(watch, fiber), watch.generation, reinterpret_cast<const void*>(sp),
+  listener.stack_at(place_of(watch, fiber), watch.generation, reinterpret_cast<const void*>(alive_from(sp)),
                     reinterpret_cast<const void*>(base_of(fiber)));
 }
 
