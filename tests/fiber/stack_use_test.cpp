@@ -19,13 +19,14 @@ namespace this_fiber = ramie::this_fiber;
 
 // Some room: what checkers and the frames around the array add.
 #if defined(RAMIE_ASAN) || defined(RAMIE_TSAN)
-#if defined(RAMIE_SWITCH_UCONTEXT)
-constexpr std::size_t frames = 9392;  // the portable twin keeps a kilobyte of registers on the stack
-#else
 constexpr std::size_t frames = 8192;
-#endif
+#else
+// The portable twin keeps a kilobyte of registers on the stack.
+#if defined(RAMIE_SWITCH_UCONTEXT)
+constexpr std::size_t frames = 3000;
 #else
 constexpr std::size_t frames = 1500;
+#endif
 #endif
 
 [[gnu::noinline]] void write_to_depth(std::size_t bytes) {
