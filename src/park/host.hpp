@@ -31,8 +31,7 @@ struct parked {
   cancel_scope* delivered = nullptr;  // the scope whose request it was told of and has not come to
   parked* next_sibling = nullptr;     // children of the scope that it was spawned in
   parked* previous_sibling = nullptr;
-  std::uint32_t waits_since = 0;  // on the host's ticks
-  bool interrupt = false;         // somewhere around it there may be a request that it was not told of
+  bool interrupt = false;  // somewhere around it there may be a request that it was not told of
 };
 
 // What other threads have sent, newest first.
@@ -66,8 +65,8 @@ class host : public control::chain_keeper {
   ready_ring ready;
   ready_ring urgent;          // woken by a timer or another thread: goes before those that were ready
   bool looks_around = false;  // timers and letters are being seen to: who is woken is urgent
-  alignas(64) std::atomic<std::uint32_t> ticks =
-      0;  // counted up by another thread while this one is busy: milliseconds
+  // Milliseconds: another thread counts them up while this one is busy.
+  alignas(64) std::atomic<std::uint32_t> ticks = 0;
   letter_box letters;
 
   host() = default;

@@ -5,8 +5,6 @@
 #include "os/futex.hpp"
 
 #include <cstdio>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 namespace ramie::inline v0::parking {
@@ -102,10 +100,6 @@ struct time_limit : timer {
   }
 };
 
-std::int64_t due_after(std::int64_t now, std::int64_t duration_ns) noexcept {
-  return duration_ns > INT64_MAX - 1 - now ? INT64_MAX - 1 : now + duration_ns;
-}
-
 bool block_thread_until(waiter& me, const wait_kind& kind, std::int64_t due_ns) noexcept {
   while (me.state.load(std::memory_order_acquire) == waiting) {
     if (os::futex_wait_until(me.state, waiting, due_ns)) continue;
@@ -118,7 +112,7 @@ bool block_thread_until(waiter& me, const wait_kind& kind, std::int64_t due_ns) 
 }  // namespace
 
 bool park_for(waiter& me, const wait_kind& kind, std::int64_t duration_ns) {
-  const std::int64_t due_ns = due_after(now_ns(), duration_ns);
+  const std::int64_t due_ns = due_after(duration_ns);
   if (me.home == nullptr) return block_thread_until(me, kind, due_ns);
   struct set_limit : time_limit {
     set_limit(waiter& waits, const wait_kind& how, std::int64_t due) {
@@ -137,42 +131,7 @@ bool park_for(waiter& me, const wait_kind& kind, std::int64_t duration_ns) {
   return !limit.over;
 }
 
-struct alarm_timer : timer {
-  alarm* owner;
-  static alarm_timer& of(alarm& one) noexcept { return *std::launder(reinterpret_cast<alarm_timer*>(one.timer_)); }
-  static void over(timer& due) noexcept {
-    alarm& owner = *static_cast<alarm_timer&>(due).owner;
-    owner.fire_(owner);
-  }
-};
-
-void alarm::set_after(std::int64_t duration_ns) {
-  static_assert(sizeof(alarm_timer) <= sizeof timer_);
-  host* here = this_host();
-  if (here == nullptr)
-    throw std::logic_error("a time limit needs a scheduler on this thread: call it inside ramie::run");
-  auto* made = ::new (timer_) alarm_timer{};
-  made->owner = this;
-  made->fire = &alarm_timer::over;
-  home_ = here;
-  here->set(*made, due_after(here->now_ns(), duration_ns));
-}
-
-bool alarm::unset() noexcept {
-  if (home_ == nullptr) return false;
-  timer& mine = alarm_timer::of(*this);
-  const bool was_set = mine.is_set();
-  if (was_set) home_->unset(mine);
-  home_ = nullptr;
-  return was_set;
-}
-
 void charge_one() noexcept { charge(1); }
-
-bool in_task() noexcept {
-  const host* here = this_host();
-  return here != nullptr && here->running != nullptr;
-}
 
 const void* self() noexcept {
   const host* here = this_host();
@@ -192,6 +151,11 @@ bool waits_for_this_thread(const void* owner) noexcept {
 std::int64_t now_ns() noexcept {
   host* here = this_host();
   return here != nullptr ? here->now_ns() : os::monotonic_now_ns();
+}
+
+std::int64_t due_after(std::int64_t duration_ns) noexcept {
+  const std::int64_t now = now_ns();
+  return duration_ns > never_ns - now ? never_ns : now + duration_ns;
 }
 
 void check_deserted(const wait_list& waiters, const char* object) noexcept {

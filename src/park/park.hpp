@@ -22,10 +22,6 @@ void yield(host& here) noexcept;
 cancel_scope* deliverable(parked& task) noexcept;
 // Throws ramie::cancelled when the running task has not been told of a request around it.
 void check_cancelled(host& here);
-// A request was made somewhere around these: those that wait are called off, the others are told at their next wait.
-void interrupt(parked& one) noexcept;
-void interrupt_all_inside(cancel_scope& scope) noexcept;
-
 // Puts a task into the list of a scope's children, and takes it out.
 void adopt(cancel_scope& scope, parked& child) noexcept;
 void orphan(cancel_scope& scope, parked& child) noexcept;

@@ -4,19 +4,10 @@ namespace ramie::inline v0::sync {
 
 using parking::waiter;
 
-namespace {
-
-template <parking::wait_list channel_core::*List>
-bool withdraw(waiter& one) noexcept {
-  auto& from = *static_cast<channel_core*>(one.object);
-  std::lock_guard held(from.lock);
-  return (from.*List).remove(one);
-}
-
-}  // namespace
-
-const parking::wait_kind receive_wait = {"channel receive", &withdraw<&channel_core::receivers>};
-const parking::wait_kind send_wait = {"channel send", &withdraw<&channel_core::senders>};
+const parking::wait_kind receive_wait = {
+    "channel receive", &parking::leave_list<channel_core, &channel_core::lock, &channel_core::receivers>};
+const parking::wait_kind send_wait = {"channel send",
+                                      &parking::leave_list<channel_core, &channel_core::lock, &channel_core::senders>};
 
 channel_core::~channel_core() {
   std::lock_guard held(lock);

@@ -7,12 +7,9 @@ namespace ramie::inline v0 {
 using parking::waiter;
 
 struct condition_waits {
-  static bool withdraw(waiter& one) noexcept {
-    auto& from = *static_cast<condition_variable*>(one.object);
-    std::lock_guard held(from.lock_);
-    return from.waiters_.remove(one);
-  }
-  static constexpr parking::wait_kind kind = {"condition variable", &withdraw};
+  using waited = condition_variable;
+  static constexpr parking::wait_kind kind = {"condition variable",
+                                              &parking::leave_list<waited, &waited::lock_, &waited::waiters_>};
 };
 
 condition_variable::~condition_variable() {

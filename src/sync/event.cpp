@@ -9,12 +9,7 @@ namespace ramie::inline v0 {
 using parking::waiter;
 
 struct event_waits {
-  static bool withdraw(waiter& one) noexcept {
-    auto& from = *static_cast<event*>(one.object);
-    std::lock_guard held(from.lock_);
-    return from.waiters_.remove(one);
-  }
-  static constexpr parking::wait_kind kind = {"event", &withdraw};
+  static constexpr parking::wait_kind kind = {"event", &parking::leave_list<event, &event::lock_, &event::waiters_>};
 };
 
 struct barrier_waits {

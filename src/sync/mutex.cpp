@@ -14,12 +14,7 @@ using parking::waiter;
 // How waits for mutexes are called off: whoever is still in the list leaves it. One that was handed the mutex is not in
 // the list any more; it then has the mutex and returns.
 struct mutex_waits {
-  static bool withdraw(waiter& one) noexcept {
-    auto& from = *static_cast<mutex*>(one.object);
-    std::lock_guard held(from.lock_);
-    return from.waiters_.remove(one);
-  }
-  static constexpr wait_kind kind = {"mutex", &withdraw};
+  static constexpr wait_kind kind = {"mutex", &parking::leave_list<mutex, &mutex::lock_, &mutex::waiters_>};
 };
 
 struct shared_mutex_waits {

@@ -86,11 +86,6 @@ std::size_t shortest_limit(arms_in_turn arms) noexcept {
   return found;
 }
 
-std::int64_t due_after(std::int64_t duration_ns) noexcept {
-  const std::int64_t now = parking::now_ns();
-  return duration_ns > INT64_MAX - 1 - now ? INT64_MAX - 1 : now + duration_ns;
-}
-
 }  // namespace
 
 std::size_t select_one(arm* const* first_arm, std::size_t count) {
@@ -105,7 +100,7 @@ std::size_t select_one(arm* const* first_arm, std::size_t count) {
     }
     if (limit != none) {
       if (arms[limit]->limit_ns <= 0) return limit;
-      if (due_ns == INT64_MAX) due_ns = due_after(arms[limit]->limit_ns);
+      if (due_ns == INT64_MAX) due_ns = parking::due_after(arms[limit]->limit_ns);
     } else if (std::all_of(arms.begin(), arms.end(), [](const arm* one) { return one->state == arm_state::never; })) {
       throw std::logic_error("select: every channel that it waits for is closed, and no body takes a std::optional");
     }

@@ -49,10 +49,8 @@ void sleep_until(std::chrono::steady_clock::time_point time) {
 }
 
 void sleep_for(std::chrono::nanoseconds duration) {
-  host* here = parking::this_host();
-  const std::int64_t now = here != nullptr ? here->now_ns() : os::monotonic_now_ns();
-  const std::int64_t due_ns = duration.count() > INT64_MAX - now ? INT64_MAX : now + duration.count();
-  if (here != nullptr) return sleep_until_ns(*here, due_ns);
+  const std::int64_t due_ns = parking::due_after(duration.count());
+  if (host* here = parking::this_host()) return sleep_until_ns(*here, due_ns);
   os::sleep_until(due_ns);
 }
 
@@ -72,9 +70,7 @@ const char* name() noexcept {
 }
 
 std::chrono::steady_clock::time_point now() noexcept {
-  host* here = parking::this_host();
-  const std::int64_t now_ns = here != nullptr ? here->now_ns() : os::monotonic_now_ns();
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(now_ns));
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(parking::now_ns()));
 }
 
 no_yield::no_yield() noexcept {

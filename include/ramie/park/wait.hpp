@@ -28,6 +28,16 @@ struct wait_kind {
   bool (*withdraw)(waiter& one) noexcept;
 };
 
+// The usual withdraw: out of a list of the object that it waits on, under that object's lock.
+template <class Object, short_lock Object::*Lock, wait_list Object::*List>
+bool leave_list(waiter& one) noexcept {
+  auto& from = *static_cast<Object*>(one.object);
+  (from.*Lock).lock();
+  const bool stood_there = (from.*List).remove(one);
+  (from.*Lock).unlock();
+  return stood_there;
+}
+
 // Waits. Throws ramie::cancelled when a scope around it is or becomes cancelled and the wait could be called off.
 void park(waiter& me, const wait_kind& kind);
 // Waits, and is not called off: for what must be waited for.
@@ -72,30 +82,9 @@ class wake_list {
   waiter** last_ = &first_;
 };
 
-// A timer of the calling task's scheduler: calls `fire` on this thread when the time has come.
-class alarm {
- public:
-  explicit alarm(void (*fire)(alarm& self) noexcept) noexcept : fire_(fire) {}
-  ~alarm() { unset(); }
-  alarm(const alarm&) = delete;
-  alarm& operator=(const alarm&) = delete;
-  // Throws std::logic_error where no task runs.
-  void set_after(std::int64_t duration_ns);
-  // False when it was not set, or has fired.
-  bool unset() noexcept;
-
- private:
-  friend struct alarm_timer;
-  void (*fire_)(alarm& self) noexcept;
-  host* home_ = nullptr;
-  alignas(8) unsigned char timer_[48];
-};
-
 // Charges the running task for an operation that did not wait; lets others run when its slice is used up.
 void charge_one() noexcept;
 
-// True in a task; false on a thread that runs none, and on a fiber outside of all tasks.
-[[nodiscard]] bool in_task() noexcept;
 // Who is asking: the task, or on a thread without any the fiber; for owners of locks. Never null.
 [[nodiscard]] const void* self() noexcept;
 // Of what self() returned: a fiber of the calling thread that no scheduler runs. It cannot go on while the caller
@@ -104,6 +93,9 @@ void charge_one() noexcept;
 
 // Nanoseconds on the clock of this thread's scheduler, which may be a fake one; without one, of the monotonic clock.
 [[nodiscard]] std::int64_t now_ns() noexcept;
+// So much later on that clock; never_ns for what lies beyond its end.
+inline constexpr std::int64_t never_ns = INT64_MAX - 1;
+[[nodiscard]] std::int64_t due_after(std::int64_t duration_ns) noexcept;
 
 // For destructors of waiting objects: a failed check that names the object when somebody still waits on it.
 void check_deserted(const wait_list& waiters, const char* object) noexcept;
