@@ -72,18 +72,19 @@ void check_cancelled(host& here) {
   throw cancelled(std::make_shared<cancelled::delivery>(asked, &me, &here));
 }
 
+namespace {
+
+// A request was made somewhere around it. One that waits is called off, another is told at its next wait.
 void interrupt(parked& one) noexcept {
   one.interrupt = true;
   if (one.kind == nullptr || one.kind->withdraw == nullptr) return;
   if (control::is_unwinding(one.chain) || deliverable(one) == nullptr) return;
   if (!one.kind->withdraw(*one.waits_on)) return;
-  one.interrupt = true;
   one.waits_on->state.store(interrupted, std::memory_order_relaxed);
   one.kind = nullptr;
-  this_host()->make_ready(one);
+  // Letters are opened between two runs, too, when the thread has no host.
+  one.waits_on->home->make_ready(one);
 }
-
-namespace {
 
 // The tasks below the scopes of one task, from its innermost outwards to `outermost`.
 void interrupt_children(cancel_scope* innermost, const cancel_scope* outermost) noexcept {
@@ -95,6 +96,15 @@ void interrupt_children(cancel_scope* innermost, const cancel_scope* outermost) 
       interrupt(*child);
     }
     if (scope == outermost) return;
+  }
+}
+
+void interrupt_all_inside(cancel_scope& scope) noexcept {
+  if (scope.owner != nullptr) {
+    interrupt_children(scope.owner->innermost, &scope);
+    interrupt(*scope.owner);
+  } else {
+    interrupt_children(&scope, &scope);
   }
 }
 
@@ -121,15 +131,6 @@ void cancel_scope::cancel(std::exception_ptr why) noexcept {
   if (std::exchange(requested, true)) return;
   cause = std::move(why);
   interrupt_all_inside(*this);
-}
-
-void interrupt_all_inside(cancel_scope& scope) noexcept {
-  if (scope.owner != nullptr) {
-    interrupt_children(scope.owner->innermost, &scope);
-    interrupt(*scope.owner);
-  } else {
-    interrupt_children(&scope, &scope);
-  }
 }
 
 void adopt(cancel_scope& scope, parked& child) noexcept {

@@ -51,8 +51,9 @@ __attribute__((no_sanitize("null"))) void run_block(scope_state& scope, void (*b
   scope.home = &scheduler_here("a scope");
   scope.enter();
   std::exception_ptr failure;
-  std::exception_ptr passing;  // a cancellation that is meant for somebody further out
-  bool stopped = false;        // by this scope's own cancel()
+  std::exception_ptr passing;  // a cancellation that is meant for somebody further out, and why
+  std::exception_ptr cause;
+  bool stopped = false;  // by this scope's own cancel()
   try {
     body(argument);
   } catch (const cancelled& told) {
@@ -61,6 +62,7 @@ __attribute__((no_sanitize("null"))) void run_block(scope_state& scope, void (*b
       stopped = true;
     } else {
       passing = std::current_exception();
+      cause = told.cause();
     }
   } catch (abi::__forced_unwind&) {
     scope.cancel(nullptr);
@@ -70,7 +72,7 @@ __attribute__((no_sanitize("null"))) void run_block(scope_state& scope, void (*b
     failure = std::current_exception();
   }
   if (failure != nullptr) fail(scope, failure, "the scope's body");
-  if (passing != nullptr) scope.cancel(scope.outer->cause);
+  if (passing != nullptr) scope.cancel(std::move(cause));
   const bool waits = scope.living != 0;
   close(scope);
   if (passing != nullptr) {
@@ -90,7 +92,7 @@ bool run_limited(std::int64_t due_ns, bool shields, void (*body)(void*), void* a
       limit.shields = shielding;
       limit.fire = &time_limit::over;
       limit.enter();
-      if (due != INT64_MAX) here.set(limit, due);
+      if (due < parking::never_ns) here.set(limit, due);
     }
     limit_frame(const limit_frame&) = delete;
     limit_frame& operator=(const limit_frame&) = delete;
@@ -113,10 +115,7 @@ std::int64_t due_at(std::chrono::steady_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-std::int64_t due_after(std::chrono::nanoseconds duration) {
-  const std::int64_t now = scheduler_here("a time limit").now_ns();
-  return duration.count() > INT64_MAX - now ? INT64_MAX : now + duration.count();
-}
+std::int64_t due_after(std::chrono::nanoseconds duration) { return parking::due_after(duration.count()); }
 
 void join_children(scope_state& scope) {
   wait_for_children(scope);

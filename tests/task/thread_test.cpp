@@ -57,6 +57,18 @@ TEST_F(thread_test, post_and_stop_reach_a_sleeping_runtime) {
   other.join();
 }
 
+TEST_F(thread_test, a_stop_that_comes_between_two_runs_reaches_the_tasks_that_wait) {
+  ramie::runtime r;
+  r.post([&] {
+    const resident here(residents);
+    ramie::this_task::sleep_for(1h);
+  });
+  EXPECT_FALSE(r.run_once(1ms));
+  std::thread other([&] { r.stop(); });
+  other.join();
+  EXPECT_TRUE(r.run_once(1h));
+}
+
 TEST_F(thread_test, schedulers_on_several_threads_share_nothing) {
   std::vector<std::thread> threads;
   std::atomic<int> sum{0};
