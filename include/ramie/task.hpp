@@ -112,7 +112,7 @@ struct scope_state : parking::cancel_scope {
   bool closed = false;
 };
 
-inline constexpr std::size_t record_bytes = 320;
+inline constexpr std::size_t record_bytes = 256;
 // A task that has not started, queued in the scope's thread; the caller constructs the payload before it waits. One
 // reference is the caller's. Throws std::bad_alloc, and std::logic_error for a closed scope or another thread's.
 record* create(scope_state& parent, std::size_t payload_bytes, const operations* how, const task_options& options,

@@ -96,4 +96,28 @@ departed left_unusually(departed left, std::uintptr_t message) noexcept;
   crossing.arrive();
 }
 
+// Whether control can pass from the running chain to another one of the same loop, which was entered before, without a
+// stop in the loop: neither carries what only the loop can put away.
+[[gnu::always_inline]] inline bool can_pass() noexcept {
+  thread_words* thread = context::this_thread_words();
+  return !exceptions_in_flight(thread) && thread->left == nullptr;
+}
+[[gnu::always_inline]] inline bool can_pass_to(const chain& coming) noexcept {
+  return (coming.sp & context::tag_mask) == 0;
+}
+
+// Does it; returns when the running chain is continued. The loop is where it was: who leaves for it comes back to it.
+[[gnu::always_inline]] inline void pass(chain& leaving, const chain& coming) noexcept {
+  thread_words* thread = context::this_thread_words();
+  leaving.leaf = thread->current;
+  leaving.errno_value = *thread->errno_pointer;
+  *thread->errno_pointer = coming.errno_value;
+  thread->current = coming.leaf;
+  context::crossing crossing;
+  crossing.depart(coming.leaf);
+  // Stores where this one goes on into leaving.sp, as a fiber does into its block's first word.
+  context::switch_across(coming.sp, context::plain, reinterpret_cast<control_block*>(&leaving.sp), 0);
+  crossing.arrive();
+}
+
 }  // namespace ramie::inline v0::control

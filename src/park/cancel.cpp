@@ -77,13 +77,14 @@ namespace {
 // A request was made somewhere around it. One that waits is called off, another is told at its next wait.
 void interrupt(parked& one) noexcept {
   one.interrupt = true;
-  if (one.kind == nullptr || one.kind->withdraw == nullptr) return;
+  if (one.waits_on == nullptr || one.waits_on->kind->withdraw == nullptr) return;
   if (control::is_unwinding(one.chain) || deliverable(one) == nullptr) return;
-  if (!one.kind->withdraw(*one.waits_on)) return;
-  one.waits_on->state.store(interrupted, std::memory_order_relaxed);
-  one.kind = nullptr;
+  waiter& on = *one.waits_on;
+  if (!on.kind->withdraw(on)) return;
+  on.state.store(interrupted, std::memory_order_relaxed);
+  one.waits_on = nullptr;
   // Letters are opened between two runs, too, when the thread has no host.
-  one.waits_on->home->make_ready(one);
+  on.home->make_ready(one);
 }
 
 // The tasks below the scopes of one task, from its innermost outwards to `outermost`.

@@ -22,16 +22,17 @@ namespace ramie::inline v0::parking {
 struct parked {
   // The first line of the cache is all that a switch touches.
   control::chain chain;
-  std::uint64_t reductions = 0;     // all that it was charged
-  std::uint32_t ticks = 0;          // milliseconds that it was seen running
-  std::uint32_t no_yield = 0;       // depth of regions in which a spent slice does not end
-  const wait_kind* kind = nullptr;  // what it waits for; null: it runs or is ready
-  waiter* waits_on = nullptr;
+  waiter* waits_on = nullptr;      // null: it runs or is ready
+  std::uint64_t reductions = 0;    // all that it was charged
+  std::uint32_t ticks = 0;         // milliseconds that it was seen running
+  std::uint32_t parked_at_ms = 0;  // host::coarse_ms when it began to wait
+  std::uint16_t no_yield = 0;      // depth of regions in which a spent slice does not end
+  bool interrupt = false;          // somewhere around it there may be a request that it was not told of
+  // From here on only what is rare.
   cancel_scope* innermost = nullptr;  // the scope that it is in
   cancel_scope* delivered = nullptr;  // the scope whose request it was told of and has not come to
   parked* next_sibling = nullptr;     // children of the scope that it was spawned in
   parked* previous_sibling = nullptr;
-  bool interrupt = false;  // somewhere around it there may be a request that it was not told of
 };
 
 // What other threads have sent, newest first.
@@ -62,6 +63,8 @@ class host : public control::chain_keeper {
   parked* running = nullptr;
   std::int64_t budget = reductions_per_slice;  // of the running task, what is left
   std::uint32_t ticks_seen = 0;
+  std::uint32_t slices_until_look = 0;  // then the loop sees to timers and letters; 0: every slice ends in the loop
+  std::uint32_t coarse_ms = 0;          // the clock when it was last looked at, a few milliseconds ago at most
   ready_ring ready;
   ready_ring urgent;          // woken by a timer or another thread: goes before those that were ready
   bool looks_around = false;  // timers and letters are being seen to: who is woken is urgent
@@ -77,8 +80,20 @@ class host : public control::chain_keeper {
   virtual std::int64_t now_ns() noexcept = 0;
   virtual void set(timer& one, std::int64_t due_ns) noexcept = 0;
   virtual void unset(timer& one) noexcept = 0;
+  // Home thread: a task that has not started gets a stack that is at hand. False: only the loop can do that.
+  virtual bool give_stack(parked&) noexcept { return false; }
   // Any thread: a letter came into an empty box.
   virtual void rouse() noexcept = 0;
+  // What the running task has used of its slice is added to its counts.
+  void account(parked& task) noexcept {
+    task.reductions += static_cast<std::uint64_t>(reductions_per_slice - budget);
+    const std::uint32_t now = ticks.load(std::memory_order_relaxed);
+    if (now != ticks_seen) [[unlikely]] {
+      task.ticks += now - ticks_seen;
+      ticks_seen = now;
+      slices_until_look = 0;  // a millisecond has gone: timers may be due
+    }
+  }
   // Home thread: it may go on.
   void make_ready(parked& one) noexcept { (looks_around ? urgent : ready).push(&one); }
   // Any thread: posts a letter. What it says may be the host's end, so the host must not go before its posters have.

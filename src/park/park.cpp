@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "park/slice.hpp"
 
 #include <cstdio>
 #include <utility>
@@ -21,10 +22,10 @@ void block_thread(waiter& me) noexcept {
 
 // Leaves the running chain; comes back when it was made ready.
 [[gnu::always_inline]] inline void leave_for(host& here, parked& me, waiter& on, const wait_kind& kind) noexcept {
-  me.kind = &kind;
+  on.kind = &kind;
   me.waits_on = &on;
-  control::leave(here.loop, me.chain);
-  me.kind = nullptr;
+  me.parked_at_ms = here.coarse_ms;
+  end_slice(here, me);
   me.waits_on = nullptr;
 }
 
@@ -179,10 +180,24 @@ void wake(waiter& taken) noexcept {
   }
 }
 
+void end_slice_rarely(host& here, parked& me) noexcept {
+  parked* next = next_to_pass_to(here);
+  if (next == nullptr || !here.give_stack(*next)) return control::leave(here.loop, me.chain);
+  change_slice(here, &me, next);
+  control::pass(me.chain, next->chain);
+}
+
 void yield(host& here) noexcept {
   parked& me = *here.running;
+  if (here.ready.empty() && here.urgent.empty() && here.slices_until_look != 0) {
+    // Nobody else: it is its turn again.
+    --here.slices_until_look;
+    here.account(me);
+    here.budget = reductions_per_slice;
+    return;
+  }
   here.ready.push(&me);
-  control::leave(here.loop, me.chain);
+  end_slice(here, me);
 }
 
 void reductions_spent(host& here) noexcept {

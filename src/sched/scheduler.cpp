@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "park/slice.hpp"
 #include "sched/ticker.hpp"
 
 #include <pthread.h>
@@ -19,8 +20,6 @@ namespace {
 constexpr std::uint32_t slices_between_looks = 64;
 // Woken tasks that run before one of those that were ready already.
 constexpr std::uint32_t urgent_in_a_row_most = 64;
-// How far ahead in the line a task's words and its stack are fetched. Measured with `ramie bench scheduler`, `yield`.
-constexpr std::size_t fetch_words_ahead = 24, fetch_stack_ahead = 12;
 // Started fibers kept for the next tasks.
 constexpr std::size_t idle_bases_most = 256;
 // With many timers the thread does not wake for each: at most once in this time.
@@ -129,41 +128,55 @@ void scheduler::run_tasks() {
     for (;;) {
       functions_.run(*running);
       base_is_default_ = is_default;
-      if (ready.empty() || !urgent.empty() || slices_until_look_ == 0 || !is_default ||
-          ready.coming(0)->chain.leaf != nullptr)
+      if (ready.empty() || !urgent.empty() || slices_until_look == 0 || !is_default ||
+          ready.coming(0)->chain.leaf != nullptr || !functions_.takes_default_stack(*ready.coming(0)))
         break;
-      const start_order order = functions_.order(*ready.coming(0));
-      if (order.options.stack_bytes != 0 || order.options.guard != ramie::guard::automatic) break;
-      --slices_until_look_;
+      --slices_until_look;
       running = ready.pop();
       budget = parking::reductions_per_slice;
       running->chain.leaf = context::this_thread_words()->current;
-      control::rename_base(running->chain.leaf, order.options.name, order.site, order.locals);
+      take_up(*running, functions_.order(*running));
     }
     running = nullptr;
     if (!is_default || idle_bases_.size() >= idle_bases_most) return;
-    control::chain idle;
-    control::leave(loop, idle);
+    parked* next = parking::next_to_pass_to(*this);
+    if (next != nullptr && next->chain.leaf != nullptr) {
+      parking::change_slice(*this, nullptr, next);
+      idle_bases_.push_back({});
+      control::pass(idle_bases_.back(), next->chain);
+    } else {
+      control::chain idle;
+      control::leave(loop, idle);
+    }
     if (running == nullptr) return;  // the scheduler ends
   }
 }
 
-bool scheduler::take_base(parked& task) {
-  const start_order order = functions_.order(task);
-  base_is_default_ = order.options.stack_bytes == 0 && order.options.guard == ramie::guard::automatic;
-  if (base_is_default_ && !idle_bases_.empty()) {
-    task.chain = idle_bases_.back();
-    idle_bases_.pop_back();
-  } else {
-    try {
-      task.chain = control::make_base(order.options, order.site, &base_main, this);
-    } catch (...) {
-      control::drop(order.locals);
-      functions_.refused(task);
-      return false;
-    }
-  }
+void scheduler::take_up(parked& task, const start_order& order) noexcept {
   control::rename_base(task.chain.leaf, order.options.name, order.site, order.locals);
+}
+
+bool scheduler::give_stack(parked& task) noexcept {
+  if (idle_bases_.empty() || !functions_.takes_default_stack(task)) return false;
+  task.chain = idle_bases_.back();
+  idle_bases_.pop_back();
+  base_is_default_ = true;
+  take_up(task, functions_.order(task));
+  return true;
+}
+
+bool scheduler::take_base(parked& task) {
+  if (give_stack(task)) return true;
+  base_is_default_ = functions_.takes_default_stack(task);
+  const start_order order = functions_.order(task);
+  try {
+    task.chain = control::make_base(order.options, order.site, &base_main, this);
+  } catch (...) {
+    control::drop(order.locals);
+    functions_.refused(task);
+    return false;
+  }
+  take_up(task, order);
   return true;
 }
 
@@ -172,14 +185,7 @@ bool scheduler::take_base(parked& task) {
   const bool is_urgent = !urgent.empty() && (ready.empty() || urgent_in_a_row_ < urgent_in_a_row_most);
   urgent_in_a_row_ = is_urgent ? urgent_in_a_row_ + 1 : 0;
   parking::ready_ring& line = is_urgent ? urgent : ready;
-  if (line.size() > fetch_words_ahead) {
-    __builtin_prefetch(line.coming(fetch_words_ahead));
-    // Where it goes on, and beyond the red zone the frames that it returns through.
-    const std::uintptr_t sp = line.coming(fetch_stack_ahead)->chain.sp;
-    context::prefetch_stack(sp);
-    context::prefetch_stack(sp + 128);
-    context::prefetch_stack(sp + 192);
-  }
+  parking::fetch_ahead(line);
   parked* task = line.pop();
   if (task->chain.leaf == nullptr) [[unlikely]] {
     if (!take_base(*task)) return;
@@ -207,11 +213,16 @@ void scheduler::base_left(const control::departed& left) {
 }
 
 void scheduler::look_around() {
-  slices_until_look_ = slices_between_looks;
+  slices_until_look = slices_between_looks;
   looks_around = true;
   if (!letters.empty()) letters.open_all();
   if (control::has_mail(context::this_thread_words())) control::read_mail();
-  if (timers_.size() != 0) timers_.advance(now_ns());
+  if (timers_.size() != 0 || ticks.load(std::memory_order_relaxed) != ticks_of_clock_) {
+    ticks_of_clock_ = ticks.load(std::memory_order_relaxed);
+    const std::int64_t now = now_ns();
+    coarse_ms = static_cast<std::uint32_t>(now / 1'000'000);
+    timers_.advance(now);
+  }
   looks_around = false;
 }
 
@@ -246,6 +257,7 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
   busy_.store(true, std::memory_order_relaxed);
   see_that_it_ticks();
   woke_ns_ = os::monotonic_now_ns();
+  if (clock_ == clock_kind::monotonic) coarse_ms = static_cast<std::uint32_t>(woke_ns_ / 1'000'000);
   return true;
 }
 
@@ -254,11 +266,11 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
   const thread_for_a_loop aside(this);
   busy_.store(true, std::memory_order_relaxed);
   see_that_it_ticks();
-  slices_until_look_ = 0;
+  slices_until_look = 0;
   ending how = ending::done;
   while (!done) {
     if (thread_exits_) break;
-    if ((ready.empty() && urgent.empty()) || slices_until_look_ == 0) {
+    if ((ready.empty() && urgent.empty()) || slices_until_look == 0) {
       look_around();
       if (until_ns != INT64_MAX && now_ns() >= until_ns) {
         how = ending::time_over;
@@ -270,7 +282,7 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
         break;
       }
     }
-    --slices_until_look_;
+    --slices_until_look;
     run_slice();
   }
   busy_.store(false, std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "park/park.hpp"
+#include "sched/block_cache.hpp"
 #include "sched/wheel.hpp"
 
 #include <atomic>
@@ -32,7 +33,8 @@ struct start_order {
 
 // What runs on a base fiber: tasks, one after the other. Room `task` supplies it.
 struct task_functions {
-  start_order (*order)(parked& task) noexcept;
+  start_order (*order)(parked& task) noexcept;  // once
+  bool (*takes_default_stack)(const parked& task) noexcept;
   void (*run)(parked& task);            // its function and its end; on the base, with host.running == &task
   void (*lost)(parked& task) noexcept;  // the base was unwound by force under it: the task is over
   // A stack was refused for it: the task ends with the exception that is in flight.
@@ -53,17 +55,8 @@ class scheduler final : public parking::host {
   // A task that has not started goes to the end of the line; it was made room for.
   void start_later(parked& task) noexcept { ready.push(&task); }
   void task_ended() noexcept { --tasks_; }
-  // What the running task has used of its slice is added to its counts.
-  void account(parked& task) noexcept {
-    task.reductions += static_cast<std::uint64_t>(parking::reductions_per_slice - budget);
-    const std::uint32_t now = ticks.load(std::memory_order_relaxed);
-    if (now != ticks_seen) [[unlikely]] {
-      task.ticks += now - ticks_seen;
-      ticks_seen = now;
-      slices_until_look_ = 0;  // a millisecond has gone: timers may be due
-    }
-  }
   [[nodiscard]] std::size_t tasks() const noexcept { return tasks_; }
+  block_cache memory;  // of tasks
 
   enum class ending : std::uint8_t {
     done,
@@ -76,6 +69,7 @@ class scheduler final : public parking::host {
   std::int64_t now_ns() noexcept override;
   void set(parking::timer& one, std::int64_t due_ns) noexcept override { timers_.set(one, due_ns); }
   void unset(parking::timer& one) noexcept override { timers_.unset(one); }
+  bool give_stack(parked& task) noexcept override;
   void rouse() noexcept override;
 
   // Who will post a letter from outside of this process's threads, or is known to: while there are any nothing is
@@ -87,6 +81,7 @@ class scheduler final : public parking::host {
  private:
   static void base_main(void* self);
   void run_tasks();
+  static void take_up(parked& task, const start_order& order) noexcept;
   void run_slice();
   [[gnu::noinline]] bool take_base(parked& task);
   [[gnu::noinline]] void base_left(const control::departed& left);
@@ -98,11 +93,11 @@ class scheduler final : public parking::host {
   std::int64_t fake_now_ns_ = 0;
   timer_wheel timers_;
   std::size_t tasks_ = 0;
-  std::vector<control::chain> idle_bases_;  // of the default size, between two tasks
-  bool base_is_default_ = true;             // the running one
+  std::vector<control::chain> idle_bases_;     // of the default size, between two tasks
+  std::uint32_t ticks_of_clock_ = UINT32_MAX;  // when the clock was looked at
+  bool base_is_default_ = true;                // the running one
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
-  std::uint32_t slices_until_look_ = 0;
   std::uint32_t urgent_in_a_row_ = 0;
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to

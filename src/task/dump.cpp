@@ -15,8 +15,8 @@ void describe(const record& task, int depth, std::string& text) {
   text.append(static_cast<std::size_t>(depth) * 2, ' ');
   text += "task '" + std::string(task.name.text()) + "'";
   if (task.annotation != nullptr) text += " (" + *task.annotation + ")";
-  text += task.kind != nullptr ? std::string(" waits for ") + task.kind->name
-                               : std::string(" is ") + name_of(state_of(&task));
+  text += task.waits_on != nullptr ? std::string(" waits for ") + task.waits_on->kind->name
+                                   : std::string(" is ") + name_of(state_of(&task));
   if (task.site.file[0] != 0) {
     const char* slash = std::strrchr(task.site.file, '/');
     text += std::string(", spawned at ") + (slash == nullptr ? task.site.file : slash + 1) + ":" +

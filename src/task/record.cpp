@@ -53,8 +53,12 @@ struct unseen_errors {
 void destroy(record* one) noexcept {
   if (one->has_payload) one->how->destroy_result(payload_of(one));
   if (one->locals != nullptr) control::drop(one->locals);
+  sched::scheduler* home = one->home;
+  const std::size_t bytes = one->bytes;
   void* memory = one->memory;
   one->~record();
+  // Another thread cannot give it back, nor can who holds a handle longer than the scheduler lives.
+  if (parking::this_host() == home) return home->memory.give_back({one, memory}, bytes);
   std::free(memory);
 }
 
@@ -80,6 +84,10 @@ void complete(record& task, task_state how, std::exception_ptr error) noexcept {
 sched::start_order order_of(parking::parked& one) noexcept {
   record& task = record_of(one);
   return {{.stack_bytes = task.stack_bytes, .name = task.name}, task.site, std::exchange(task.locals, nullptr)};
+}
+
+bool takes_default_stack(const parking::parked& one) noexcept {
+  return static_cast<const record&>(one).stack_bytes == 0;
 }
 
 // A forced unwinding has no object, so the reference that catches it is null, which UBSan must not mind.
@@ -153,7 +161,7 @@ void join_from_afar(record* one) noexcept {
 
 }  // namespace
 
-const sched::task_functions functions = {&order_of, &run, &lost, &refused};
+const sched::task_functions functions = {&order_of, &takes_default_stack, &run, &lost, &refused};
 
 void set_unseen_error_hook(unseen_error_hook hook, void* argument) noexcept { unseen = {hook, argument}; }
 
@@ -187,13 +195,13 @@ record* create(scope_state& parent, std::size_t payload_bytes, const operations*
   sched::scheduler& here = scheduler_here("spawn");
   if (parent.home != &here) throw std::logic_error("spawn: this scope belongs to another thread");
   if (parent.closed) throw std::logic_error("spawn: this scope has ended; its children are waited for no more");
-  // On a line of the cache of its own: a switch touches the first line only. malloc() aligns to 16.
-  constexpr std::size_t slack = alignof(record) - alignof(std::max_align_t);
-  void* memory = std::malloc(record_bytes + payload_bytes + slack);
-  if (memory == nullptr) throw std::bad_alloc();
-  auto* made = ::new (reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(memory) + slack) &
-                                              ~std::uintptr_t{alignof(record) - 1})) record;
+  // On a line of the cache of its own: a switch touches the first line only.
+  const std::size_t bytes = record_bytes + payload_bytes;
+  const auto [start, memory] = here.memory.take(bytes);
+  auto* made = ::new (start) record;
   made->memory = memory;
+  made->bytes = static_cast<std::uint32_t>(bytes);
+  made->home = &here;
   try {
     made->locals = control::copy_locals();
     here.make_room();
@@ -202,7 +210,6 @@ record* create(scope_state& parent, std::size_t payload_bytes, const operations*
     throw;
   }
   made->parent = &parent;
-  made->home = &here;
   made->how = how;
   made->name = options.name;
   made->site = site;
@@ -293,7 +300,7 @@ task_state state_of(const record* one) noexcept {
   const task_state state = one->state.load(std::memory_order_acquire);
   if (state != task_state::running || parking::this_host() != one->home) return state;
   if (one->home->running == one) return task_state::running;
-  return one->kind != nullptr ? task_state::waiting : task_state::ready;
+  return one->waits_on != nullptr ? task_state::waiting : task_state::ready;
 }
 
 const char* name_of(const record* one) noexcept { return one == nullptr ? "" : one->name.text(); }

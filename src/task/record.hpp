@@ -25,6 +25,7 @@ struct alignas(64) record : parking::parked {
   label name;
   call_site site;
   std::uint32_t stack_bytes = 0;
+  std::uint32_t bytes = 0;  // with the payload
   bool transient = false;
   bool has_payload = false;  // constructed
   std::atomic<task_state> state = task_state::ready;

@@ -1,6 +1,7 @@
 // Who owns a task, in which order tasks run, and what a failure means.
 #include "task/task_world.hpp"
 
+#include <cerrno>
 #include <memory>
 #include <stdexcept>
 
@@ -350,6 +351,78 @@ TEST_F(scope_test, fiber_locals_are_inherited_from_the_spawner) {
     EXPECT_EQ(t.get(), 5);
     EXPECT_EQ(depth.get(), 6);
   });
+}
+
+TEST_F(scope_test, a_task_with_a_stack_of_its_own_inherits_locals_too) {
+  static ramie::fiber_local<int> depth(0);
+  ramie::run([&](scope& s) {
+    depth = 5;
+    s.spawn([] {});  // its stack is offered to the next, which wants another
+    auto t = s.spawn([] { return depth.get(); }, {.stack_bytes = 512 << 10});
+    EXPECT_EQ(t.get(), 5);
+  });
+}
+
+// Control goes from task to task directly where nothing is in flight and through the loop where something is: the order
+// must not tell which, and everything that belongs to a task must come back with it.
+TEST_F(scope_test, tasks_take_turns_in_order_whatever_they_carry) {
+  constexpr int kinds = 5, tasks = 40, rounds = 25;
+  std::vector<int> order;
+  ramie::run([&](scope& s) {
+    for (int i = 0; i < tasks; ++i) {
+      const auto turns = [&, i] {
+        for (int round = 0; round < rounds; ++round) {
+          order.push_back(i);
+          errno = i;
+          ramie::this_task::yield();
+          EXPECT_EQ(errno, i);
+        }
+      };
+      const auto body = [turns, i] {
+        switch (i % kinds) {
+          case 0:
+            return turns();
+          case 1:  // in a handler
+            try {
+              throw i;
+            } catch (int caught) {
+              turns();
+              EXPECT_EQ(caught, i);
+              EXPECT_TRUE(std::current_exception() != nullptr);
+            }
+            return;
+          case 2: {  // on a fiber that the task has resumed
+            ramie::fiber inner(turns);
+            while (inner.resume()) {
+            }
+            return;
+          }
+          case 3: {  // on a fiber that another one has transferred to
+            ramie::fiber second(turns);
+            ramie::fiber first([&] { second.transfer(); });
+            first.resume();
+            return;
+          }
+          default: {  // a destructor that runs because of an exception
+            struct waits {
+              const decltype(turns)& run;
+              ~waits() { run(); }
+            };
+            try {
+              const waits last{turns};
+              throw i;
+            } catch (int caught) {
+              EXPECT_EQ(caught, i);
+            }
+          }
+        }
+      };
+      s.spawn(body, {.stack_bytes = i % 7 == 3 ? std::size_t{256} << 10 : 0});
+    }
+  });
+  ASSERT_EQ(order.size(), static_cast<std::size_t>(tasks * rounds));
+  for (std::size_t turn = 0; turn < order.size(); ++turn)
+    ASSERT_EQ(order[turn], static_cast<int>(turn % tasks)) << turn;
 }
 
 TEST_F(scope_test, suspend_at_the_base_of_a_task_is_refused_and_names_yield) {

@@ -18,6 +18,7 @@ namespace parking {
 
 class host;
 struct parked;
+struct wait_kind;
 struct waiter;
 
 // One wait for several things: the first of racing wakers wins.
@@ -44,6 +45,7 @@ struct waiter : letter {
   std::uint32_t arm = 0;                 // of its selection
   host* home = nullptr;                  // of the thread that waits; null: it has none and blocks
   parked* who = nullptr;                 // the task that waits
+  const wait_kind* kind = nullptr;       // what for; set by park()
   void* object = nullptr;                // what it waits on: for whoever calls the wait off
   void* place = nullptr;                 // the object's own: where the value goes
   std::uint64_t asked = 0;               // the object's own: how much is asked for, what the answer was
