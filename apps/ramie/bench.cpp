@@ -36,6 +36,11 @@ void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<benc
   one->add_flag("--json", options->json, "One JSON object on stdout instead of tables");
   one->add_option("--max", options->largest, fmt::format("Largest number to go to, {} to {}", which.least, which.most))
       ->check(CLI::Range(which.least, which.most));
+  if (which.run == bench_scheduler) {
+    one->add_option("--case", options->only_case, "Only this case")
+        ->check(
+            CLI::IsMember({"yield", "spawn_join", "channel", "fan_in", "mutex", "sleepers", "starvation", "memory"}));
+  }
   if (!which.has_pictures) return;
   one->add_flag("--counters", options->counters, "Cycles, misses and faults beside the times");
   one->add_option("--plot", options->plot_file, "Write a plot to this SVG file");

@@ -22,6 +22,7 @@ struct bench_options {
   bool json = false;          // one object on stdout and nothing else there
   bool counters = false;      // processor counters beside the times, where the kernel has them
   std::string plot_file;      // SVG to write; "" for none
+  std::string only_case;      // "scheduler": one case; "" for all
   std::string peers_file;     // results of peers to draw beside ours; "" for none
 };
 

@@ -24,12 +24,14 @@ struct scheduler_plan {
   std::size_t sleepers = 100'000;
   std::size_t wakers = 10'000;
   std::size_t spin_ms = 1000;
+  std::size_t steps = 3'000'000;  // of one sample: messages, locks
+  std::size_t parked = 100'000;
 };
 
 scheduler_plan plan_scheduler(const bench_options& options) {
   scheduler_plan plan;
-  if (options.quick) plan = {3, 1'000'000, 100'000, 50'000, 20'000, 1'000, 300};
-  if (options.smoke) plan = {1, 1, 100, 10, 50, 10, 20};
+  if (options.quick) plan = {3, 1'000'000, 100'000, 50'000, 20'000, 1'000, 300, 500'000, 20'000};
+  if (options.smoke) plan = {1, 1, 100, 10, 50, 10, 20, 10, 50};
   if (options.largest != 0) plan.largest = options.largest;
   return plan;
 }
@@ -72,6 +74,34 @@ void measure_starvation(child_output& out, const scheduler_plan& plan) {
   }
 }
 
+void measure_channels(child_output& out, const scheduler_plan& plan) {
+  sample(out, "channel", 1, plan.runs, [&] { return channel_ns(plan.steps, 1); });
+  sample(out, "channel_unbuffered", 1, plan.runs, [&] { return channel_ns(plan.steps, 0); });
+}
+
+void measure_fan_in(child_output& out, const scheduler_plan& plan) {
+  const std::size_t producers = std::min<std::size_t>(plan.parked, 1000);
+  sample(out, "fan_in", producers, plan.runs, [&] { return fan_in_ns(producers, plan.steps, 64); });
+  sample(out, "fan_in_unbuffered", producers, plan.runs, [&] { return fan_in_ns(producers, plan.steps, 0); });
+}
+
+void measure_mutex(child_output& out, const scheduler_plan& plan) {
+  sample(out, "mutex", 1, plan.runs, [&] { return mutex_ns(plan.steps, false); });
+  sample(out, "mutex_shared", 1, plan.runs, [&] { return mutex_ns(plan.steps, true); });
+  sample(out, "mutex_contended", 2, plan.runs, [&] { return mutex_contended_ns(plan.steps); });
+  sample(out, "mutex_handover", 2, plan.runs, [&] { return mutex_handover_ns(plan.steps); });
+}
+
+void measure_bytes(child_output& out, const scheduler_plan& plan) {
+  const memory_figures seen = measure_memory(plan.parked);
+  out.result(summarize("memory", library, plan.parked, "bytes_each", {seen.control_bytes}));
+  out.result(summarize("memory_resident", library, plan.parked, "bytes_each", {seen.resident_bytes}));
+}
+
+void measure_spawns(child_output& out, const scheduler_plan& plan) {
+  sample(out, "spawn_join", 1, plan.runs, [&] { return spawn_join_ns(plan.spawns); });
+}
+
 void print_table(const bench_report& report) {
   fmt::print("{:<32} {:>10} {:>12} {:>12} {:>12}  unit\n", "case", "n", "median", "min", "max");
   for (const bench_result& row : report.results) {
@@ -85,17 +115,20 @@ void print_table(const bench_report& report) {
 
 int bench_scheduler(const bench_options& options, bench_report& report) {
   const scheduler_plan plan = plan_scheduler(options);
-  const std::uint64_t sizes[] = {1, 100, 10'000, 100'000, 1'000'000};
-  progress_bar bar(static_cast<int>(std::size(sizes)) + 3);
+  const std::uint64_t sizes[] = {1, 2, 100, 10'000, 100'000, 1'000'000};
+  const std::pair<const char*, void (*)(child_output&, const scheduler_plan&)> cases[] = {
+      {"spawn_join", measure_spawns}, {"channel", measure_channels}, {"fan_in", measure_fan_in},
+      {"mutex", measure_mutex},       {"sleepers", measure_naps},    {"starvation", measure_starvation},
+      {"memory", measure_bytes}};
+  const auto is_asked_for = [&](const char* name) { return options.only_case.empty() || options.only_case == name; };
+  progress_bar bar(static_cast<int>(std::size(sizes) + std::size(cases)));
   for (const std::uint64_t n : sizes) {
-    if (n > plan.largest) continue;
+    if (n > plan.largest || !is_asked_for("yield")) continue;
     run_in_child(report, bar, [&](child_output& out) { measure_yields(out, plan, n); });
   }
-  run_in_child(report, bar, [&](child_output& out) {
-    sample(out, "spawn_join", 1, plan.runs, [&] { return spawn_join_ns(plan.spawns); });
-  });
-  run_in_child(report, bar, [&](child_output& out) { measure_naps(out, plan); });
-  run_in_child(report, bar, [&](child_output& out) { measure_starvation(out, plan); });
+  for (const auto& one : cases) {
+    if (is_asked_for(one.first)) run_in_child(report, bar, [&](child_output& out) { one.second(out, plan); });
+  }
   if (!options.json) print_table(report);
   return 0;
 }
