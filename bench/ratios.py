@@ -75,6 +75,44 @@ def generator_targets(table):
     return out
 
 
+# Of the schedulers' table: yield, by the number of tasks, to Boost.Fiber and in nanoseconds for the wish.
+YIELD_RATIOS = {100: 0.35, 10000: 0.4, 100000: 0.2, 1000000: 0.2}
+YIELD_WISHES = {100: 8, 10000: 12, 100000: 20, 1000000: 30}
+
+
+def scheduler_targets(table):
+    out, add = collector()
+    libraries = sorted({lib for (_, lib, _, _) in table.rows if lib.startswith("boost.fiber")})
+
+    def all_of(case, library="ramie", unit="ns"):
+        return [r["median"] for (c, lib, _, u), r in table.rows.items() if (c, lib, u) == (case, library, unit)]
+
+    for n, limit in YIELD_RATIOS.items():
+        for peer in libraries:
+            if ("yield", peer, n, "ns") in table.rows:
+                add(f"yield, {n:,} tasks, to {peer}", limit, [table.ratio("yield", "ramie", n, peer)])
+    for n, limit in YIELD_WISHES.items():
+        add(f"yield, {n:,} tasks, ns (a wish)", limit, [table.median("yield", "ramie", n)])
+    for case, limit in (("spawn_join", 60), ("channel", 30), ("channel_unbuffered", 30), ("fan_in", 40),
+                        ("fan_in_unbuffered", 40), ("mutex", 3), ("mutex_shared", 6)):
+        add(f"{case}, ns", limit, all_of(case))
+    # A hand-over is one switch; the switch pair of which the target speaks is two yields of two tasks.
+    switch = table.median("yield", "ramie", 2)
+    handover = table.median("mutex_handover", "ramie", 2)
+    add("mutex_handover, ns more than a pair of switches", 10,
+        [] if switch is None or handover is None else [handover - 2 * switch])
+    for case, limit in (("sleepers_lateness_p50", 0.6), ("sleepers_lateness_p99", 2), ("sleepers_processor", 120),
+                        ("starvation_p99", 3)):
+        add(f"{case}, ms", limit, all_of(case, unit="ms"))
+    for peer in libraries:
+        if all_of("sleepers_processor", peer, "ms"):
+            add(f"sleepers_processor to {peer}", 0.3, all_of("sleepers_processor", unit=f"ratio_to_{peer}"))
+    add("starvation_p99_without_reduce, ms: starved", 3, all_of("starvation_p99_without_reduce", unit="ms"),
+        lambda value, limit: value > limit)
+    add("memory, bytes of control data for a parked task", 200, all_of("memory", unit="bytes_each"))
+    return out
+
+
 def targets(table):
     """What we set out to reach: what, the worst value in the range, the limit, met or not."""
     out, add = collector()
@@ -112,16 +150,27 @@ def targets(table):
 
 
 def print_peers(table, libraries):
-    for case in ("resume_yield", "resume_yield_nested", "transfer", "yield_with_scheduler", "create", "sum", "sum_next",
-                 "tree", "first", "make_one", "make_one_range", "make_one_destructor"):
-        names = [lib for lib in libraries if any(k[0] == case and k[1] == lib and k[3] == "ns" for k in table.rows)]
-        sizes = sorted({k[2] for k in table.rows if k[0] == case and k[3] == "ns"})
-        if not names or not sizes:
-            continue
-        print(f"\n### {case}, ns\n\n| n | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
-        for n in sizes:
-            cells = [table.median(case, name, n) for name in names]
-            print(f"| {n:,} | " + " | ".join("" if c is None else f"{c:.1f}" for c in cells) + " |")
+    for case, unit in TABLES:
+        print_peer_table(table, libraries, case, unit)
+
+
+TABLES = [(case, "ns") for case in ("resume_yield", "resume_yield_nested", "transfer", "yield_with_scheduler", "create", "sum", "sum_next",
+                 "tree", "first", "make_one", "make_one_range", "make_one_destructor", "yield", "spawn_join", "channel",
+                 "channel_unbuffered", "fan_in", "fan_in_unbuffered", "mutex", "mutex_shared", "mutex_contended")]
+TABLES += [(case, "ms") for case in ("sleepers_lateness_p50", "sleepers_lateness_p99", "sleepers_processor",
+                                     "starvation_p99", "starvation_p99_without_reduce")]
+TABLES += [("memory_resident", "bytes_each")]
+
+
+def print_peer_table(table, libraries, case, unit):
+    names = [lib for lib in libraries if any(k[0] == case and k[1] == lib and k[3] == unit for k in table.rows)]
+    sizes = sorted({k[2] for k in table.rows if k[0] == case and k[3] == unit})
+    if not names or not sizes:
+        return
+    print(f"\n### {case}, {unit}\n\n| n | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    for n in sizes:
+        cells = [table.median(case, name, n, unit) for name in names]
+        print(f"| {n:,} | " + " | ".join("" if c is None else f"{c:.1f}" for c in cells) + " |")
 
 
 def main(out, ours_file, *peer_files):
@@ -130,7 +179,8 @@ def main(out, ours_file, *peer_files):
     for name in peer_files:
         peer = load(name)
         # Our own times beside a peer serve the ratio; the ones that count are from our own run.
-        results += [r for r in peer["results"] if not r["library"].startswith("ramie") or r["unit"] != "ns"]
+        results += [r for r in peer["results"]
+                    if not r["library"].startswith("ramie") or r["unit"].startswith("ratio_to_")]
         notes += peer.get("notes", [])
     with open(out, "w") as file:
         head = {"bench": ours["bench"], "machine": ours["machine"], "notes": notes}
@@ -140,7 +190,7 @@ def main(out, ours_file, *peer_files):
         file.write(text + "\n ]\n}\n")
     table = Table(results)
     print("### against the targets\n\n| what | target | worst here | |\n|---|---|---|---|")
-    reached = generator_targets if ours["bench"] == "generators" else targets
+    reached = {"generators": generator_targets, "scheduler": scheduler_targets}.get(ours["bench"], targets)
     for what, limit, value, verdict in reached(table):
         print(f"| {what} | {limit:g} | {value} | {verdict} |")
     libraries = sorted({r["library"] for r in results if not r["library"].startswith("raw")},

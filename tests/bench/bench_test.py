@@ -49,9 +49,27 @@ def bench_scheduler_prints_every_case():
     document = json.loads(done.stdout)
     check_results(document, "scheduler")
     cases = {row["case"] for row in document["results"]}
-    for case in ("yield", "spawn_join", "sleepers_lateness_p99", "sleepers_processor", "starvation_p99",
-                 "starvation_p99_without_reduce"):
+    for case in ("yield", "spawn_join", "channel", "channel_unbuffered", "fan_in", "mutex", "mutex_shared",
+                 "mutex_contended", "mutex_handover", "memory", "sleepers_lateness_p99", "sleepers_processor",
+                 "starvation_p99", "starvation_p99_without_reduce"):
         check(case in cases, f"case {case}")
+    done = run("bench", "scheduler", "--smoke", "--json", "--case", "mutex")
+    check({row["case"].split("_")[0] for row in json.loads(done.stdout)["results"]} == {"mutex"}, "one case alone")
+    check(run("bench", "scheduler", "--case", "nothing").returncode == 2, "--case nothing: usage")
+
+
+def the_scheduler_peer_prints_the_same_object():
+    done = run("--smoke", program=sys.argv[3])
+    check(done.returncode == 0, done.stderr)
+    document = json.loads(done.stdout)
+    check_results(document, "scheduler")
+    rows = {(row["case"], row["unit"]) for row in document["results"]}
+    for case in ("yield", "spawn_join", "channel", "fan_in", "mutex", "mutex_contended", "sleepers_processor",
+                 "starvation_p99"):
+        check((case, "ratio_to_boost.fiber") in rows, f"a ratio of {case}")
+    check(("memory_resident", "bytes_each") in rows, "memory")
+    for wrong in (["0"], ["x"], ["--case", "nothing"], ["--case"]):
+        check(run(*wrong, program=sys.argv[3]).returncode == 2, f"{wrong}: usage")
 
 
 def bench_cow_prints_every_case():
@@ -193,6 +211,7 @@ def the_generators_peer_prints_the_same_object():
     "plot": the_plot_is_svg_with_ours_a_peer_and_the_thread,
     "refusals": absurd_numbers_get_a_usage_line,
     "short_memory": a_limit_on_address_space_is_a_note_and_not_a_crash,
+    "scheduler_peer": the_scheduler_peer_prints_the_same_object,
     "scheduler": bench_scheduler_prints_every_case,
     "cow": bench_cow_prints_every_case,
     "guards": the_guards_table_answers_each_question,
