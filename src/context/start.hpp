@@ -23,5 +23,7 @@ struct parked_frame {
   std::uintptr_t pc, sp, fp;
 };
 parked_frame frame_at(std::uintptr_t sp) noexcept;
+// The same of somebody who waits for a fiber that it resumed: control_block::resumer_sp.
+parked_frame resumer_frame_at(std::uintptr_t resumer_sp) noexcept;
 
 }  // namespace ramie::inline v0::context

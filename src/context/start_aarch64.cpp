@@ -65,6 +65,8 @@ parked_frame frame_at(std::uintptr_t sp) noexcept {
   return {words[0], sp + parked_bytes, words[2]};
 }
 
+parked_frame resumer_frame_at(std::uintptr_t resumer_sp) noexcept { return frame_at(resumer_sp); }
+
 }  // namespace ramie::inline v0::context
 
 #endif

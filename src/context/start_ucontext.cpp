@@ -59,6 +59,8 @@ parked_frame frame_at(std::uintptr_t sp) noexcept {
 #endif
 }
 
+parked_frame resumer_frame_at(std::uintptr_t resumer_sp) noexcept { return frame_at(resumer_sp); }
+
 }  // namespace ramie::inline v0::context
 
 #endif

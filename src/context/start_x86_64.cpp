@@ -61,6 +61,12 @@ parked_frame frame_at(std::uintptr_t sp) noexcept {
   return {words[0], sp + 3 * sizeof(std::uintptr_t) + 128, words[2]};
 }
 
+parked_frame resumer_frame_at(std::uintptr_t resumer_sp) noexcept {
+  parked_frame at = frame_at(resumer_sp);
+  at.sp += sizeof(std::uintptr_t);
+  return at;
+}
+
 }  // namespace ramie::inline v0::context
 
 #endif
