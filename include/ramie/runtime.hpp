@@ -36,6 +36,12 @@ struct runtime_options {
   // A failure that nobody else will see: the second one in a scope. Null: one line on standard error. On the thread
   // that runs the task; must not throw.
   void (*unseen_error)(std::exception_ptr error, const char* task_name) = nullptr;
+  // A signal that asks a process that hangs what its tasks do: SIGQUIT. 0: none. While the runtime lives, `kill -QUIT
+  // PID` writes dump_tasks() to standard error at the scheduler's next look, within a millisecond where tasks wait; the
+  // process goes on. A task that runs just then is named at once, with its stack, as it may never let the scheduler
+  // look. What the signal did before comes back when the last runtime that wanted it goes. A number that is no signal
+  // that can be caught: std::system_error out of the constructor.
+  int dump_signal = 0;
 };
 
 // The scheduler of a thread. Made, used and destroyed on one thread; post() and stop() may be called from any.

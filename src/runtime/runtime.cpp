@@ -1,10 +1,13 @@
 #include "base/check.hpp"
+#include "task/dump.hpp"
+#include "task/dump_signal.hpp"
 #include "task/record.hpp"
 
 #include <ramie/runtime.hpp>
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,6 +33,7 @@ struct runtime::state {
                   tasking::functions) {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
+    if (options.dump_signal != 0) dump_on_signal.emplace(options.dump_signal, scheduler, root);
   }
 
   runtime_options options;
@@ -38,6 +42,7 @@ struct runtime::state {
   bool idle = false;  // no task is left
   std::exception_ptr stop_cause;
   bool stopped = false;
+  std::optional<tasking::dump_on_signal> dump_on_signal;
 
   // Spawns in the root; on the home thread, whether or not it runs.
   record* spawn_root(std::function<void()> body, const task_options& how, const call_site& site);
@@ -105,7 +110,7 @@ void runtime::run_main(void (*body)(void*), void* argument) {
   auto how = here.drive(INT64_MAX);
   std::string report;
   if (how == sched::scheduler::ending::stuck) {
-    tasking::describe_tasks(root, 0, report);
+    report = tasking::describe_tasks(root, {});
     std::fprintf(stderr, "ramie: deadlock: all tasks wait and nothing can wake them\n%s", report.c_str());
     void* outer = std::exchange(context::this_thread_words()->host, parking::as_word(&here.scheduler));
     root.cancel(std::make_exception_ptr(deadlock("all tasks wait and nothing can wake them:\n" + report)));

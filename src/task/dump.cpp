@@ -1,22 +1,60 @@
-// What all tasks are doing, as text.
-#include "backtrace/collect.hpp"
-#include "context/start.hpp"
-#include "task/record.hpp"
+#include "task/dump.hpp"
 
+#include "backtrace/frame_names.hpp"
+#include "base/fixed_text.hpp"
+#include "task/parked_frames.hpp"
+
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace ramie::inline v0::tasking {
 namespace {
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local const parking::cancel_scope* root_scope = nullptr;
 
-void describe(const record& task, int depth, std::string& text) {
-  text.append(static_cast<std::size_t>(depth) * 2, ' ');
+// From so many tasks on, those that are alike are shown once.
+constexpr std::size_t tasks_shown_each = 1000;
+// Frames of ours around what a reader looks for: collected beyond what was asked for, and left out again.
+constexpr std::size_t frames_of_ours = 12;
+
+// Visits all tasks in and under the scope.
+template <class F>
+void each_task(const parking::cancel_scope& scope, int depth, const F& visit) {
+  for (parking::parked* child = scope.first_child; child != nullptr; child = child->next_sibling) {
+    visit(static_cast<record&>(*child), depth);
+    for (const parking::cancel_scope* inner = child->innermost; inner != nullptr && inner->owner == child;
+         inner = inner->outer) {
+      each_task(*inner, depth + 1, visit);
+    }
+  }
+}
+
+// How long it has waited, to a few milliseconds, of a count that wraps after 49 days.
+std::uint32_t waits_for_ms(const record& task) noexcept {
+  return static_cast<std::uint32_t>(task.home->now_ns() / 1'000'000) - task.parked_at_ms;
+}
+
+std::string counted(std::uint64_t number) {
+  std::array<char, 32> memory;
+  fixed_text text(memory);
+  text.add_count(number);
+  return std::string(text.view());
+}
+
+void describe(const record& task, std::string& text) {
   text += "task '" + std::string(task.name.text()) + "'";
   if (task.annotation != nullptr) text += " (" + *task.annotation + ")";
-  text += task.waits_on != nullptr ? std::string(" waits for ") + task.waits_on->kind->name
-                                   : std::string(" is ") + name_of(state_of(&task));
+  if (task.waits_on != nullptr) {
+    text += std::string(" waits for ") + task.waits_on->kind->name + " since " + counted(waits_for_ms(task)) + " ms";
+  } else {
+    text += std::string(" is ") + name_of(state_of(&task));
+  }
   if (task.site.file[0] != 0) {
     const char* slash = std::strrchr(task.site.file, '/');
     text += std::string(", spawned at ") + (slash == nullptr ? task.site.file : slash + 1) + ":" +
@@ -25,36 +63,119 @@ void describe(const record& task, int depth, std::string& text) {
   text += ", " + std::to_string(task.reductions) + " reductions, " + std::to_string(task.ticks) + " ms\n";
 }
 
-}  // namespace
+// A task as it will be shown, for itself and for others that are as it is.
+struct seen_task {
+  const record* first;
+  int depth;
+  std::vector<stack_part> stack;
+  std::uint64_t alike = 1;
+};
 
-void describe_tasks(const parking::cancel_scope& scope, int depth, std::string& text) {
-  for (const parking::parked* child = scope.first_child; child != nullptr; child = child->next_sibling) {
-    const auto& task = static_cast<const record&>(*child);
-    describe(task, depth, text);
-    for (const parking::cancel_scope* inner = task.innermost; inner != nullptr && inner->owner == &task;
-         inner = inner->outer) {
-      describe_tasks(*inner, depth + 1, text);
+// Equal for tasks that were spawned at one place and wait for one thing at one place.
+std::string likeness(const record& task, const std::vector<stack_part>& stack) {
+  std::string key;
+  const auto add = [&](auto word) { key.append(reinterpret_cast<const char*>(&word), sizeof word); };
+  add(task.waits_on != nullptr ? task.waits_on->kind : nullptr);
+  add(task.name.text());
+  add(task.site.file);
+  add(task.site.line);
+  for (const stack_part& part : stack) {
+    add(part.more);
+    for (const backtrace::frame& at : part.frames) add(at.pc);
+  }
+  return key;
+}
+
+bool begins_with_one_of(std::string_view name, std::span<const std::string_view> beginnings) noexcept {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](std::string_view beginning) { return name.starts_with(beginning); });
+}
+
+// Our own frames at both ends say the same of every task. Left alone where nothing else would be left.
+std::span<const backtrace::frame> without_ours(std::span<const backtrace::frame> frames, bool whole,
+                                               const backtrace::frame_names& names) noexcept {
+  static constexpr std::string_view newest[] = {
+      "ramie::v0::parking::", "ramie::v0::control::", "ramie::v0::context::", "ramie::v0::sched::"};
+  static constexpr std::string_view oldest[] = {"ramie_first_frame", "ramie::v0::tasking::", "ramie::v0::control::",
+                                                "ramie::v0::context::", "ramie::v0::sched::"};
+  std::span<const backtrace::frame> rest = frames;
+  while (!rest.empty() && begins_with_one_of(names.name_of(rest.front()), newest)) rest = rest.subspan(1);
+  while (whole && !rest.empty() && begins_with_one_of(names.name_of(rest.back()), oldest)) {
+    rest = rest.first(rest.size() - 1);
+  }
+  return rest.empty() ? frames : rest;
+}
+
+void describe_stack(const seen_task& task, const backtrace::frame_names& names, std::size_t frames_most,
+                    std::string& text) {
+  const std::string margin(static_cast<std::size_t>(task.depth) * 2, ' ');
+  std::size_t number = 0;
+  for (const stack_part& part : task.stack) {
+    if (&part != &task.stack.front()) text += margin + "    in " + control::fiber_title(part.fiber).text + ":\n";
+    const auto frames = without_ours(part.frames, part.more == 0, names);
+    const std::size_t shown = std::min(frames.size(), frames_most);
+    for (const backtrace::frame& at : frames.first(shown)) {
+      const std::string place = std::to_string(number++);
+      text += margin + std::string(place.size() < 5 ? 5 - place.size() : 0, ' ') + place + "  ";
+      names.append(text, at);
+      text += '\n';
     }
+    const std::uint64_t more = part.more + frames.size() - shown;
+    if (more != 0) text += margin + "       ... " + counted(more) + " more frames\n";
   }
 }
 
-namespace {
+std::size_t frames_shown(const dump_options& options) noexcept {
+  return std::min(options.frames_most, backtrace::trace::newest_limit - frames_of_ours);
+}
 
-void each_chain_in(const parking::cancel_scope& scope, void (*visit)(control::chain&, void*), void* argument) {
-  for (parking::parked* child = scope.first_child; child != nullptr; child = child->next_sibling) {
-    const auto& task = static_cast<const record&>(*child);
-    if (child->chain.leaf != nullptr && task.home->running != child) visit(child->chain, argument);
-    for (const parking::cancel_scope* inner = child->innermost; inner != nullptr && inner->owner == child;
-         inner = inner->outer) {
-      each_chain_in(*inner, visit, argument);
+std::vector<seen_task> look_at_all(const parking::cancel_scope& scope, const dump_options& options) {
+  std::size_t count = 0;
+  each_task(scope, 0, [&](record&, int) { ++count; });
+  const bool folds = count > tasks_shown_each;
+  std::vector<seen_task> all;
+  std::unordered_map<std::string, std::size_t> places;
+  each_task(scope, 0, [&](record& task, int depth) {
+    std::vector<stack_part> stack;
+    if (options.stacks) stack = frames_of(task, frames_shown(options) + frames_of_ours);
+    if (folds) {
+      const auto [place, is_new] = places.try_emplace(likeness(task, stack), all.size());
+      if (!is_new) {
+        ++all[place->second].alike;
+        return;
+      }
     }
-  }
+    all.push_back({&task, depth, std::move(stack)});
+  });
+  return all;
 }
 
 }  // namespace
+
+std::string describe_tasks(const parking::cancel_scope& scope, const dump_options& options) {
+  const std::vector<seen_task> all = look_at_all(scope, options);
+  backtrace::frame_names names;
+  std::vector<backtrace::frame> frames;
+  for (const seen_task& task : all) {
+    for (const stack_part& part : task.stack) frames.insert(frames.end(), part.frames.begin(), part.frames.end());
+  }
+  names.learn(frames);
+  std::string text;
+  for (const seen_task& task : all) {
+    const std::string margin(static_cast<std::size_t>(task.depth) * 2, ' ');
+    text += margin;
+    if (task.alike > 1) text += counted(task.alike) + " tasks like this: ";
+    describe(*task.first, text);
+    describe_stack(task, names, frames_shown(options), text);
+  }
+  return text;
+}
 
 void each_chain(void (*visit)(control::chain& parked, void* argument), void* argument) {
-  if (root_scope != nullptr) each_chain_in(*root_scope, visit, argument);
+  if (root_scope == nullptr) return;
+  each_task(*root_scope, 0, [&](record& task, int) {
+    if (task.chain.leaf != nullptr && task.home->running != &task) visit(task.chain, argument);
+  });
 }
 
 void set_root_scope(const parking::cancel_scope* root) noexcept { root_scope = root; }
@@ -63,10 +184,8 @@ void set_root_scope(const parking::cancel_scope* root) noexcept { root_scope = r
 
 namespace ramie {
 
-std::string dump_tasks() {
-  std::string text;
-  if (tasking::root_scope != nullptr) tasking::describe_tasks(*tasking::root_scope, 0, text);
-  return text;
+std::string dump_tasks(const dump_options& options) {
+  return tasking::root_scope == nullptr ? std::string() : tasking::describe_tasks(*tasking::root_scope, options);
 }
 
 }  // namespace ramie

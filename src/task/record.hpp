@@ -51,9 +51,6 @@ void tell_unseen(const std::exception_ptr& error, const char* name) noexcept;
 using unseen_error_hook = void (*)(std::exception_ptr error, const char* task_name, void* argument);
 void set_unseen_error_hook(unseen_error_hook hook, void* argument) noexcept;
 
-// Appends a line for each task in and under `scope`.
-void describe_tasks(const parking::cancel_scope& scope, int depth, std::string& text);
-
 // Visits the chain of every task of this thread that has started and is parked.
 void each_chain(void (*visit)(control::chain& parked, void* argument), void* argument);
 
