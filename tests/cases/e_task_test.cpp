@@ -1,9 +1,11 @@
-// The behaviour cases of docs/cases.md, section E: tasks, and how they are stopped.
+// The behaviour cases of docs/cases.md, section E: tasks, and how they are stopped; of C what needs a scheduler.
 #include "cases/task_cases.hpp"
 
+#include <ramie/channel.hpp>
 #include <ramie/event.hpp>
 #include <ramie/generator.hpp>
 #include <ramie/throttle.hpp>
+#include <ramie/views.hpp>
 
 #include <atomic>
 #include <optional>
@@ -11,6 +13,57 @@
 
 namespace cases {
 namespace {
+
+// C26, C28
+TEST(e_task_test, a_generator_whose_source_waits_is_pulled_inside_and_outside_of_others) {
+  const auto sleepy = [] {
+    return ramie::generator<int>([](auto& yield) {
+      for (int i = 1; i <= 2; ++i) {
+        this_task::sleep_for(1ms);
+        yield(i);
+      }
+    });
+  };
+  numbers inside, zipped;
+  int others = 0;
+  ramie::run(
+      [&](scope& s) {
+        s.spawn([&] {
+          for (; others < 10; ++others) this_task::sleep_for(100us);
+        });
+        for (const int one : sleepy()) inside.push_back(one);
+        EXPECT_EQ(others, 10) << "the thread was blocked";
+        auto pulled = sleepy();
+        EXPECT_EQ(pulled.next(), 1);
+        EXPECT_EQ(pulled.next(), 2);
+        EXPECT_EQ(pulled.next(), std::nullopt);
+        auto left = sleepy(), right = sleepy();
+        for (auto [a, b] : ramie::views::zip(left, right)) zipped.push_back(a * 10 + b);
+      },
+      fake_time);
+  EXPECT_EQ(inside, (numbers{1, 2}));
+  EXPECT_EQ(zipped, (numbers{11, 22}));
+}
+
+// C26
+TEST(e_task_test, a_generator_that_receives_lets_another_task_send) {
+  std::string got;
+  ramie::run(
+      [&](scope& s) {
+        ramie::channel<char> letters;
+        s.spawn([&] {
+          for (const char one : std::string("Hello World")) letters.send(one);
+          letters.close();
+        });
+        ramie::generator<char> each_letter([&](auto& yield) {
+          while (const auto one = letters.receive()) yield(*one);
+        });
+        while (const auto one = each_letter.next()) got += *one;
+        s.join();
+      },
+      fake_time);
+  EXPECT_EQ(got, "Hello World");
+}
 
 // E08
 TEST(e_task_test, a_task_that_cancels_itself_goes_on_to_its_next_wait_and_no_further) {
