@@ -1,5 +1,5 @@
 # What `cmake --install` lays down: headers, libraries, the command, and the package that find_package(ramie) finds.
-set(ramie_targets ramie_fiber ramie_stack_clash_protection)
+set(ramie_targets ramie_fiber ramie_ramie ramie_stack_clash_protection)
 foreach(library IN ITEMS heap)
   if(TARGET ramie_${library})
     list(APPEND ramie_targets ramie_${library})
@@ -20,13 +20,16 @@ if(TARGET ramie-doctor)
 endif()
 install(FILES scripts/gdb/ramie-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/ramie)
 install(EXPORT ramie-targets NAMESPACE ramie:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ramie)
+# Packages that whoever links ramie::ramie must find as well: CMake's name of each, for find_dependency().
+set(ramie_dependencies Threads)
+string(REGEX REPLACE "([^;]+);?" "find_dependency(\\1)\n" ramie_find_dependencies "${ramie_dependencies}")
 configure_package_config_file(cmake/ramie-config.cmake.in ${PROJECT_BINARY_DIR}/ramie-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ramie)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ramie-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/ramie-config.cmake ${PROJECT_BINARY_DIR}/ramie-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ramie)
 
-# For builds without CMake: pkg-config --cflags --libs ramie-fiber.
+# For builds without CMake: pkg-config --cflags --libs ramie, or ramie-fiber.
 # The prefix is found from where the file lies, so that `cmake --install --prefix` and moved trees work.
 file(RELATIVE_PATH ramie_pc_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 string(REGEX REPLACE "/$" "" ramie_pc_up "${ramie_pc_up}")
@@ -44,5 +47,10 @@ set(ramie_pc_private "")
 if(NOT BUILD_SHARED_LIBS)
   set(ramie_pc_private " -lstdc++")
 endif()
-configure_file(cmake/ramie-fiber.pc.in ${PROJECT_BINARY_DIR}/ramie-fiber.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/ramie-fiber.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+# ramie_pc(library "description" "packages that only a static link needs")
+function(ramie_pc ramie_pc_library ramie_pc_description ramie_pc_requires)
+  configure_file(cmake/ramie.pc.in ${PROJECT_BINARY_DIR}/${ramie_pc_library}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${ramie_pc_library}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+ramie_pc(ramie-fiber "Fibers for C++20 on Linux" "")
+ramie_pc(ramie "Fibers and tasks for C++20 on Linux" "")

@@ -84,7 +84,7 @@ class runtime {
 
  private:
   void run_main(void (*body)(void*), void* argument);
-  struct state;
+  struct [[gnu::visibility("hidden")]] state;
   std::unique_ptr<state> state_;
 };
 

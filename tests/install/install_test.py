@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""An installed ramie is all that a project needs: copies examples/00_hello elsewhere, builds it and runs it.
+"""An installed ramie is all that a project needs: copies examples/00_hello and a program with tasks elsewhere, builds
+them and runs them.
 
   package        installs the build at hand; find_package() with CMAKE_PREFIX_PATH only, both compilers; pkg-config
   subdirectory   the same program with add_subdirectory(): the library alone, and no flags of ours in the user's code
@@ -28,7 +29,7 @@ if shutil.which("ccache"):
 
 expected = "hello from two stacks, world\none -> 3\ntwo -> 6\nthree -> 11\n"
 # libstdc++ brings libm and libgcc_s; the loader and the vdso are not libraries.
-may_need = {"libc.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libramie-fiber.so.0.1"}
+may_need = {"libc.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libramie-fiber.so.0.1", "libramie.so.0.1"}
 failures = 0
 
 
@@ -68,10 +69,48 @@ def build_and_run(source, build, *settings, env=None):
     return next(entry["command"] for entry in commands if entry["file"].endswith("main.cpp") and "hello" in entry["file"])
 
 
+tasks_project = """cmake_minimum_required(VERSION 3.22)
+project(tasks LANGUAGES CXX)
+find_package(ramie REQUIRED)
+add_executable(tasks main.cpp)
+target_link_libraries(tasks PRIVATE ramie::ramie)
+"""
+
+
 def elsewhere(place):
     """A copy of the example, and an environment that shows nothing but the installed tree."""
     shutil.copytree(root / "examples/00_hello", place / "hello")
+    shutil.copytree(root / "examples/02_pipeline", place / "tasks")
+    (place / "tasks/CMakeLists.txt").write_text(tasks_project)
     return {"PATH": os.environ["PATH"], "HOME": str(place), "CMAKE_PREFIX_PATH": str(place / "prefix")}
+
+
+def build_and_run_tasks(source, build, *settings, env=None):
+    """The same for a program of tasks; that it ends well is what is asked of it."""
+    run("cmake", "-G", "Ninja", "-S", source, "-B", build, *settings, env=env)
+    run("cmake", "--build", build, "-j", "2", env=env)
+    run(build / "tasks", env=env)
+    expect(needed(build / "tasks") <= may_need, f"{build.name} needs {sorted(needed(build / 'tasks') - may_need)}")
+
+
+def refuses_both(place, env):
+    """Fibers with tasks and fibers without them in one program would be two runtimes."""
+    both = place / "both"
+    shutil.copytree(place / "tasks", both)
+    lines = (both / "CMakeLists.txt").read_text()
+    (both / "CMakeLists.txt").write_text(lines.replace("ramie::ramie", "ramie::ramie ramie::fiber"))
+    done = subprocess.run(["cmake", "-G", "Ninja", "-S", both, "-B", place / "build-both"], capture_output=True, text=True,
+                          env=env)
+    expect(done.returncode != 0 and "RAMIE_LIBRARY" in done.stderr, "linking both libraries is refused", done.stderr)
+
+
+def by_pkg_config(place, package, source, env):
+    folders = ":".join(str(path.parent) for path in (place / "prefix").rglob(f"{package}.pc"))
+    flags = run("pkg-config", "--cflags", "--libs", package, env=env | {"PKG_CONFIG_PATH": folders}).split()
+    program = place / f"by-pkg-config-{package}"
+    run("g++", "-std=c++20", "-O2", source, *flags, "-o", program, env=env)
+    library = next((place / "prefix").rglob(f"lib{package}.*")).parent
+    return run(program, env=env | {"LD_LIBRARY_PATH": str(library)})
 
 
 def check_guard_flag(command):
@@ -90,16 +129,16 @@ def try_package(place):
                                 "-DCMAKE_BUILD_TYPE=Release", env=env)
         expect(str(root) not in command, "an installed header is used, not the source tree", command)
         check_guard_flag(command)
+        build_and_run_tasks(place / "tasks", place / f"build-tasks-{compiler}", f"-DCMAKE_CXX_COMPILER={compiler}",
+                            "-DCMAKE_BUILD_TYPE=Release", env=env)
+    refuses_both(place, env)
     for path in (place / "prefix").rglob("*"):
         if path.suffix in (".cmake", ".pc", ".hpp") and str(root) in path.read_text():
             fail(f"{path.relative_to(place)} names the source tree")
     if shutil.which("pkg-config"):
-        folders = ":".join(str(path.parent) for path in (place / "prefix").rglob("ramie-fiber.pc"))
-        flags = run("pkg-config", "--cflags", "--libs", "ramie-fiber", env=env | {"PKG_CONFIG_PATH": folders}).split()
-        run("g++", "-std=c++20", "-O2", place / "hello/main.cpp", *flags, "-o", place / "by-pkg-config", env=env)
-        library = next((place / "prefix").rglob("libramie-fiber.*")).parent
-        output = run(place / "by-pkg-config", env=env | {"LD_LIBRARY_PATH": str(library)})
+        output = by_pkg_config(place, "ramie-fiber", place / "hello/main.cpp", env)
         expect(output == expected, "the program built by pkg-config printed something else", output)
+        by_pkg_config(place, "ramie", place / "tasks/main.cpp", env)
     else:
         print("skipped: building by pkg-config: it is not installed")
 
@@ -116,27 +155,39 @@ def try_subdirectory(place):
     expect(not (place / "build-subdirectory/ramie/apps").exists(), "a consumer does not build the command")
 
 
+def names_in(file):
+    return {line for line in (root / "tests/install" / file).read_text().splitlines() if line[:1] != "#"}
+
+
+def check_exports(place, name, file, also=None):
+    """What a shared library exports is what its list names, and that of the library that it holds."""
+    library = next((place / "prefix").rglob(name))
+    symbols = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
+    foreign = [symbol for symbol in symbols if not re.match(r"_ZT?[A-Z]*N?K?5ramie|ramie_", symbol)]
+    expect(symbols and not foreign, f"{name} exports only its own names, not {foreign[:5]}")
+    names = set(run("c++filt", *symbols).splitlines())
+    allowed = names_in(file) | (names_in(also) if also else set())
+    if "ucontext" in options.options:
+        allowed |= {"ramie_baton_v0"}
+    expect(names <= allowed, f"{name} exports what tests/install/{file} does not list", "\n".join(sorted(names - allowed)))
+    expect(allowed <= names, f"{name} does not export what {file} lists", "\n".join(sorted(allowed - names)))
+    unneeded = needed(library) - may_need
+    expect(not unneeded, f"{name} needs only libc and libstdc++, not {sorted(unneeded)}")
+    print(f"shared: {name}: {len(symbols)} symbols exported, needs {', '.join(sorted(needed(library)))}")
+
+
 def try_shared(place):
     run("cmake", "-G", "Ninja", "-S", root, "-B", place / "ramie", "-DBUILD_SHARED_LIBS=ON", "-DRAMIE_BUILD_APPS=OFF",
         "-DCMAKE_BUILD_TYPE=Release", *cache_options)
     run("cmake", "--build", place / "ramie", "-j", "2")
     run("cmake", "--install", place / "ramie", "--prefix", place / "prefix")
-    library = next((place / "prefix").rglob("libramie-fiber.so"))
-    symbols = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
-    foreign = [symbol for symbol in symbols if not re.match(r"_ZT?[A-Z]*N?K?5ramie|ramie_", symbol)]
-    expect(symbols and not foreign, f"exports only its own names, not {foreign[:5]}")
-    names = set(run("c++filt", *symbols).splitlines())
-    allowed = {line for line in (root / "tests/install/exported_names.txt").read_text().splitlines() if line[:1] != "#"}
-    if "ucontext" in options.options:
-        allowed |= {"ramie_baton_v0"}
-    expect(names <= allowed, "exports what tests/install/exported_names.txt does not list", "\n".join(sorted(names - allowed)))
-    expect(allowed <= names, "does not export what exported_names.txt lists", "\n".join(sorted(allowed - names)))
-    unneeded = needed(library) - may_need
-    expect(not unneeded, f"needs only libc and libstdc++, not {sorted(unneeded)}")
-    print(f"shared: {len(symbols)} symbols exported, needs {', '.join(sorted(needed(library)))}")
+    check_exports(place, "libramie-fiber.so", "exported_names.txt")
+    check_exports(place, "libramie.so", "exported_names_of_tasks.txt", also="exported_names.txt")
     env = elsewhere(place)
     build_and_run(place / "hello", place / "build-shared", "-DCMAKE_BUILD_TYPE=Release", env=env)
     expect("libramie-fiber.so.0.1" in needed(place / "build-shared/hello"), "hello uses the shared library")
+    build_and_run_tasks(place / "tasks", place / "build-tasks-shared", "-DCMAKE_BUILD_TYPE=Release", env=env)
+    expect("libramie.so.0.1" in needed(place / "build-tasks-shared/tasks"), "tasks uses the shared library")
 
 
 with tempfile.TemporaryDirectory(prefix="ramie-install-") as directory:

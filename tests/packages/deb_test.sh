@@ -25,11 +25,14 @@ dpkg -i "${files[@]}" >"$place/dpkg.log" 2>&1 || { cat "$place/dpkg.log"; exit 1
 # A stranger's project: nothing of this source in sight, the system's compiler, the system's paths.
 cp -r examples/00_hello "$place/hello"
 cp examples/19_c_interpreter/main.c "$place/toy.c"
+cp examples/02_pipeline/main.cpp "$place/tasks.cpp"
 cd "$place"
 cmake -S hello -B built >cmake.log 2>&1 && cmake --build built >>cmake.log 2>&1 || { cat cmake.log; exit 1; }
 built/hello | grep -q "hello from two stacks, world"
 ldd built/hello | grep -q "libramie-fiber.so.0.1 => /"
 g++ -std=c++20 hello/main.cpp $(pkg-config --cflags --libs ramie-fiber) -o by_pkg_config && ./by_pkg_config >/dev/null
+g++ -std=c++20 tasks.cpp $(pkg-config --cflags --libs ramie) -o tasks && ./tasks >/dev/null
+ldd tasks | grep -q "libramie.so.0.1 => /"
 gcc -std=c11 toy.c $(pkg-config --cflags --libs ramie-fiber) -o toy && ./toy | grep -q "^1 4 7$"
 ramie version | grep -q 0.1.0
 ramie demo first --quick >/dev/null
