@@ -486,7 +486,7 @@ struct dump_options {
 // Every task of the calling thread's scheduler: name, annotation, what it waits for, where it was spawned, reductions
 // and milliseconds used, and its stack, through the fibers that it resumed. From 1,000 tasks on those that were spawned
 // at one place and wait at one place are shown once and counted. Empty on a thread that runs no tasks. Costs 2 us for
-// each stack, and once the start of the program that knows the names (docs/guide/debugging.md), two seconds at most for
+// each stack, and once the start of the program that knows the names (docs/guide/tasks.md), two seconds at most for
 // every 512 different frames; without it exported names are all that is known. Throws std::bad_alloc.
 [[nodiscard]] std::string dump_tasks(const dump_options& options = {});
 
