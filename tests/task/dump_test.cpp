@@ -20,6 +20,7 @@
 #include <mutex>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace ramie_test {
 
@@ -314,6 +315,39 @@ TEST_F(dump_test, a_process_that_hangs_tells_why_when_it_is_sent_the_signal_and_
                  {"signal 3", "task 'stuck' waits for event", "wait_in_a_nested_fiber", "task 'main' waits for sleep"});
   }
   EXPECT_EQ(child.end(), 0);
+}
+
+TEST_F(dump_test, a_signal_to_the_process_reaches_the_schedulers_of_all_threads) {
+  int ends[2] = {};
+  ASSERT_EQ(pipe(ends), 0);
+  std::atomic<bool> over = false;
+  std::atomic<int> running = 0;
+  const auto wait_for_the_end = [&] {
+    ramie::run(
+        [&] {
+          ++running;
+          while (!over) ramie::this_task::sleep_for(1ms);
+        },
+        {.dump_signal = SIGUSR2});
+  };
+  std::thread one(wait_for_the_end), other(wait_for_the_end);
+  while (running != 2) std::this_thread::yield();
+  const int kept = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  kill(getpid(), SIGUSR2);
+  std::string text;
+  std::array<char, 4096> some;
+  while (count_of(text, "end of the tasks") < 2) {
+    const ssize_t got = read(ends[0], some.data(), some.size());
+    if (got <= 0) break;
+    text.append(some.data(), static_cast<std::size_t>(got));
+  }
+  dup2(kept, STDERR_FILENO);
+  over = true;
+  one.join();
+  other.join();
+  for (const int descriptor : {kept, ends[0], ends[1]}) close(descriptor);
+  EXPECT_EQ(count_of(text, "task 'main' waits for sleep") + count_of(text, "task 'main' is re"), 2U) << text;
 }
 
 TEST_F(dump_test, a_task_that_never_lets_go_is_named_at_once_with_its_stack) {
