@@ -98,7 +98,7 @@ class scheduler final : public parking::host {
   bool base_is_default_ = true;                // the running one
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
-  std::uint32_t urgent_in_a_row_ = 0;
+  std::uint32_t urgent_in_a_row_ = 0, urgent_in_a_row_most_ = 64;
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
   std::atomic<bool> busy_ = false;
