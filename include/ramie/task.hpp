@@ -24,6 +24,7 @@
 #include <ramie/label.hpp>
 #include <ramie/park/arm.hpp>
 #include <ramie/park/cancel_scope.hpp>
+#include <ramie/park/returned.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -146,35 +147,7 @@ void call(void* argument) {
   (*static_cast<F*>(argument))();
 }
 
-// A place for what a function returns, references and nothing included.
-template <class R>
-class returned {
- public:
-  template <class F>
-  void fill(F&& function) {
-    if constexpr (std::is_void_v<R>) {
-      std::forward<F>(function)();
-      value_.emplace();
-    } else if constexpr (std::is_reference_v<R>) {
-      value_.emplace(std::addressof(std::forward<F>(function)()));
-    } else {
-      value_.emplace(std::forward<F>(function)());
-    }
-  }
-  R take() {
-    if constexpr (std::is_reference_v<R>) {
-      return static_cast<R>(**value_);
-    } else if constexpr (!std::is_void_v<R>) {
-      return std::move(*value_);
-    }
-  }
-  [[nodiscard]] bool filled() const noexcept { return value_.has_value(); }
-
- private:
-  using stored = std::conditional_t<std::is_void_v<R>, std::monostate,
-                                    std::conditional_t<std::is_reference_v<R>, std::remove_reference_t<R>*, R>>;
-  std::optional<stored> value_;
-};
+using parking::returned;
 
 template <class F, class R>
 struct payload {

@@ -71,6 +71,9 @@ class host : public control::chain_keeper {
   // Milliseconds: another thread counts them up while this one is busy.
   alignas(64) std::atomic<std::uint32_t> ticks = 0;
   letter_box letters;
+  // Waits of its tasks that are certain to be ended by somebody who is no task: while there are any nothing is stuck,
+  // and a fake clock stands still.
+  std::atomic<std::uint32_t> outside_wakers = 0;
 
   host() = default;
   host(const host&) = delete;

@@ -9,6 +9,9 @@
 #include <utility>
 
 namespace ramie::inline v0::parking {
+
+constinit std::atomic<std::uint32_t> threads_at_rest = 0;
+
 namespace {
 
 void open_wake(letter& sent) noexcept {

@@ -15,6 +15,10 @@ inline void charge(std::int64_t reductions) noexcept {
     reductions_spent(*here);
 }
 
+// Threads of this process that are ours and have nothing to do: none of them can wake anybody, and who asks whether all
+// wait for ever does not count them.
+extern std::atomic<std::uint32_t> threads_at_rest;
+
 // To the end of the line of those that are ready.
 void yield(host& here) noexcept;
 

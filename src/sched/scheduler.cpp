@@ -236,6 +236,7 @@ void scheduler::look_around() {
 // False: nothing can happen any more.
 bool scheduler::sleep_until_something(std::int64_t until_ns) {
   std::int64_t due = timers_.next_ns();
+  if (clock_ == clock_kind::fake && outside_wakers.load() != 0) due = until_ns = INT64_MAX;  // time waits for them
   if (clock_ == clock_kind::fake && due != INT64_MAX) {
     fake_now_ns_ = std::max(fake_now_ns_, std::min(due, until_ns));
     return true;
@@ -243,7 +244,7 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
   if (due == INT64_MAX && until_ns == INT64_MAX && outside_wakers.load() == 0) {
     // Perhaps for ever. The first sleep is short, and only after that are the threads counted (20 us).
     if (clock_ == clock_kind::fake || slept_in_vain_) {
-      if (os::thread_count() == 1 + ticker_threads()) return !letters.empty();
+      if (os::thread_count() == 1 + ticker_threads() + parking::threads_at_rest.load()) return !letters.empty();
     } else {
       due = now_ns() + first_sleep_ns;
     }

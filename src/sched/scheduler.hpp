@@ -72,10 +72,6 @@ class scheduler final : public parking::host {
   bool give_stack(parked& task) noexcept override;
   void rouse() noexcept override;
 
-  // Who will post a letter from outside of this process's threads, or is known to: while there are any nothing is
-  // stuck.
-  std::atomic<std::uint32_t> outside_wakers = 0;
-
   [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }
 
  private:
