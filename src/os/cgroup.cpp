@@ -118,4 +118,23 @@ cgroup_chain read_memory_cgroups(const proc_root& root, std::string_view members
   });
 }
 
+cgroup_chain read_processor_cgroups(const proc_root& root, std::string_view membership) {
+  return read_chain(root, membership, "cpu", [](cgroup_level& level, int version) {
+    // Microseconds of processor time in a period: "max 100000" or "150000 100000"; version 1 has two files, and -1.
+    std::uint64_t quota_us = unlimited, period_us = 0;
+    if (version == 1) {
+      level.limit_file = "cpu.cfs_quota_us";
+      quota_us = value(level.directory, "cpu.cfs_quota_us", unlimited);
+      period_us = value(level.directory, "cpu.cfs_period_us", 0);
+    } else {
+      level.limit_file = "cpu.max";
+      const std::string text = read_text(level.directory + "/cpu.max").text;
+      quota_us = number_in(text, unlimited);
+      const std::size_t blank = text.find(' ');
+      if (blank != std::string::npos) period_us = number_in(std::string_view(text).substr(blank));
+    }
+    if (quota_us != unlimited && period_us != 0) level.limit = quota_us * 1000 / period_us;
+  });
+}
+
 }  // namespace ramie::os

@@ -36,5 +36,7 @@ struct cgroup_chain {
 // `membership` is the text of /proc/PID/cgroup.
 cgroup_chain read_pids_cgroups(const proc_root& root, std::string_view membership);
 cgroup_chain read_memory_cgroups(const proc_root& root, std::string_view membership);
+// Processor time: `limit` is in thousandths of a processor, `used` is not read.
+cgroup_chain read_processor_cgroups(const proc_root& root, std::string_view membership);
 
 }  // namespace ramie::os
