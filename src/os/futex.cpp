@@ -33,6 +33,7 @@ bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, 
 }
 
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept { call(word, FUTEX_WAKE, 1, nullptr); }
+void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept { call(word, FUTEX_WAKE, INT32_MAX, nullptr); }
 
 void yield_processor() noexcept { sched_yield(); }
 

@@ -14,6 +14,7 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexce
 // The same, at most until `until_ns` on the monotonic clock. False when the time was over.
 bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t until_ns) noexcept;
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
+void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept;
 
 // Lets another thread of this processor run.
 void yield_processor() noexcept;
