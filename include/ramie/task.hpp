@@ -89,6 +89,7 @@ class deadlock : public std::runtime_error {
 template <class T>
 class task;
 class scope;
+class runtime_ref;
 
 inline namespace v0 {
 
@@ -207,6 +208,7 @@ class task {
 
  private:
   friend class scope;
+  friend class runtime_ref;
   template <class U, class F>
   friend class task_arm;
   task(tasking::record* one, tasking::returned<T>* result) noexcept : record_(one), result_(result) {}

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,13 +19,29 @@ using tasking::record;
 using tasking::scope_state;
 
 struct posted_task : parking::letter {
-  runtime* to = nullptr;
+  void* to = nullptr;  // a runtime::state
   std::function<void()> body;
   task_options options;
   call_site site;
 };
 
 }  // namespace
+
+// What a runtime and its references share. The lock is held while something is posted, so that the end of the runtime
+// waits for that.
+struct runtime_ref::link {
+  std::mutex lock;
+  runtime::state* to = nullptr;  // null: gone
+
+  // False: it is gone, and nothing was posted.
+  template <class Post>
+  bool post(Post&& act) {
+    const std::lock_guard held(lock);
+    if (to == nullptr) return false;
+    act(*to);
+    return true;
+  }
+};
 
 struct runtime::state {
   explicit state(const runtime_options& wanted)
@@ -34,6 +51,7 @@ struct runtime::state {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
     if (options.dump_signal != 0) dump_on_signal.emplace(options.dump_signal, scheduler, root);
+    link->to = this;
   }
 
   runtime_options options;
@@ -42,12 +60,17 @@ struct runtime::state {
   bool idle = false;  // no task is left
   std::exception_ptr stop_cause;
   bool stopped = false;
+  bool goes = false;  // it runs nothing any more: what was sent is given up
+  const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
   std::optional<tasking::dump_on_signal> dump_on_signal;
 
   // Spawns in the root; on the home thread, whether or not it runs.
   record* spawn_root(std::function<void()> body, const task_options& how, const call_site& site);
   sched::scheduler::ending drive(std::int64_t until_ns);
   static void unseen(std::exception_ptr error, const char* name, void* self);
+  void tell_unseen(const std::exception_ptr& error, const char* name) const noexcept;
+  void post(std::function<void()> body, const task_options& how, const call_site& site);
+  void stop(std::exception_ptr cause) noexcept;
   void stop_now(std::exception_ptr cause) noexcept;
 };
 
@@ -59,6 +82,10 @@ using root_payload = tasking::payload<std::function<void()>, void>;
 
 void runtime::state::unseen(std::exception_ptr error, const char* name, void* self) {
   static_cast<state*>(self)->options.unseen_error(std::move(error), name);
+}
+
+void runtime::state::tell_unseen(const std::exception_ptr& error, const char* name) const noexcept {
+  options.unseen_error != nullptr ? options.unseen_error(error, name) : tasking::tell_unseen(error, name);
 }
 
 record* runtime::state::spawn_root(std::function<void()> body, const task_options& how, const call_site& site) {
@@ -94,7 +121,17 @@ void runtime::state::stop_now(std::exception_ptr cause) noexcept {
 
 runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
 
-runtime::~runtime() { RAMIE_CHECK(state_->root.living == 0); }
+runtime::~runtime() {
+  RAMIE_CHECK(state_->root.living == 0);
+  {
+    const std::lock_guard held(state_->link->lock);
+    state_->link->to = nullptr;
+  }
+  state_->goes = true;
+  state_->scheduler.letters.open_all();
+}
+
+runtime_ref runtime::ref() const noexcept { return runtime_ref(state_->link); }
 
 void runtime::run_main(void (*body)(void*), void* argument) {
   state& here = *state_;
@@ -131,29 +168,34 @@ void runtime::run_main(void (*body)(void*), void* argument) {
   if (!report.empty()) throw deadlock("all tasks wait and nothing can wake them:\n" + report);
   if (here.stopped) {
     here.stopped = false;
+    if (failure != nullptr) here.tell_unseen(failure, "a task of a runtime that was stopped");
     throw task_cancelled(here.stop_cause);
   }
   if (failure != nullptr) std::rethrow_exception(failure);
   if (main->state.load() == task_state::cancelled) throw task_cancelled(main->error);
 }
 
-void runtime::post(std::function<void()> body, task_options options, call_site site) {
+void runtime::state::post(std::function<void()> body, const task_options& how, const call_site& site) {
   auto* letter = new posted_task;
   letter->to = this;
   letter->body = std::move(body);
-  letter->options = options;
+  letter->options = how;
   letter->site = site;
   letter->open = [](parking::letter& sent) noexcept {
-    auto& read = static_cast<posted_task&>(sent);
-    state& here = *read.to->state_;
+    const std::unique_ptr<posted_task> read(&static_cast<posted_task&>(sent));
+    state& here = *static_cast<state*>(read->to);
+    if (here.goes) return;
     try {
-      tasking::drop(here.spawn_root(std::move(read.body), read.options, read.site));
+      tasking::drop(here.spawn_root(std::move(read->body), read->options, read->site));
     } catch (...) {
-      tasking::tell_unseen(std::current_exception(), read.options.name.text());
+      tasking::tell_unseen(std::current_exception(), read->options.name.text());
     }
-    delete &read;
   };
-  state_->scheduler.post(*letter);
+  scheduler.post(*letter);
+}
+
+void runtime::post(std::function<void()> body, task_options options, call_site site) {
+  state_->post(std::move(body), options, site);
 }
 
 bool runtime::run_once(std::chrono::nanoseconds duration) {
@@ -171,22 +213,73 @@ bool runtime::run_once(std::chrono::nanoseconds duration) {
   return here.idle;
 }
 
-void runtime::stop(std::exception_ptr cause) noexcept {
-  if (parking::this_host() == &state_->scheduler) return state_->stop_now(std::move(cause));
+void runtime::state::stop(std::exception_ptr cause) noexcept {
+  if (parking::this_host() == &scheduler) return stop_now(std::move(cause));
   struct stop_letter : parking::letter {
     state* to = nullptr;
     std::exception_ptr cause;
   };
   auto* letter = new (std::nothrow) stop_letter;
   if (letter == nullptr) return;
-  letter->to = state_.get();
+  letter->to = this;
   letter->cause = std::move(cause);
   letter->open = [](parking::letter& sent) noexcept {
     auto& read = static_cast<stop_letter&>(sent);
     read.to->stop_now(std::move(read.cause));
     delete &read;
   };
-  state_->scheduler.post(*letter);
+  scheduler.post(*letter);
+}
+
+void runtime::stop(std::exception_ptr cause) noexcept { state_->stop(std::move(cause)); }
+
+bool runtime_ref::post(std::function<void()> body, task_options options, call_site site) const {
+  return link_ != nullptr && link_->post([&](runtime::state& to) { to.post(std::move(body), options, site); });
+}
+
+bool runtime_ref::stop(std::exception_ptr cause) const noexcept {
+  return link_ != nullptr && link_->post([&](runtime::state& to) { to.stop(std::move(cause)); });
+}
+
+bool runtime_ref::lives() const noexcept {
+  return link_ != nullptr && link_->post([](runtime::state&) {});
+}
+
+record* runtime_ref::create(std::size_t payload_bytes, const tasking::operations* how, const task_options& options,
+                            const call_site& site) const {
+  record* made = nullptr;
+  const auto make = [&](runtime::state& to) {
+    made = tasking::create_afar(to.root, to.scheduler, payload_bytes, how, options, site);
+  };
+  if (link_ == nullptr || !link_->post(make)) throw runtime_gone();
+  return made;
+}
+
+void runtime_ref::discard(record* one) noexcept { tasking::discard_afar(one); }
+
+void runtime_ref::send(record* one) const {
+  struct start_letter : parking::letter {
+    runtime::state* to = nullptr;
+    record* task = nullptr;
+  };
+  one->has_payload = true;
+  auto letter = std::unique_ptr<start_letter>(new (std::nothrow) start_letter);
+  if (letter == nullptr) {
+    discard(one);
+    throw std::bad_alloc();
+  }
+  letter->task = one;
+  letter->open = [](parking::letter& sent) noexcept {
+    const std::unique_ptr<start_letter> read(&static_cast<start_letter&>(sent));
+    read->to->goes ? tasking::give_up(read->task, task_state::cancelled, nullptr) : tasking::submit_afar(read->task);
+  };
+  const bool sent = link_->post([&](runtime::state& to) {
+    letter->to = &to;
+    to.scheduler.post(*letter.release());
+  });
+  if (sent) return;
+  discard(one);
+  throw runtime_gone();
 }
 
 }  // namespace ramie

@@ -30,7 +30,10 @@ class block_cache {
 
   // At least so many bytes. Throws std::bad_alloc.
   [[nodiscard]] block take(std::size_t bytes) {
-    if (bytes <= block_bytes && free_ != nullptr) return pop();
+    return bytes <= block_bytes && free_ != nullptr ? pop() : allocate(bytes);
+  }
+  // The same from any thread, for whatever cache it will be given to.
+  [[nodiscard]] static block allocate(std::size_t bytes) {
     // malloc() aligns to 16 and keeps 8 for itself: 384 bytes in all for a block of the usual size.
     constexpr std::size_t slack = alignment - alignof(std::max_align_t);
     void* memory = std::malloc((bytes <= block_bytes ? block_bytes : bytes) + slack);

@@ -190,18 +190,39 @@ sched::scheduler& scheduler_here(const char* what) {
   return static_cast<sched::scheduler&>(*here);
 }
 
+namespace {
+
+record* place_record(const sched::block_cache::block& at, std::size_t bytes, scope_state& parent,
+                     sched::scheduler& home, const operations* how, const task_options& options,
+                     const call_site& site) noexcept {
+  auto* made = ::new (at.start) record;
+  made->memory = at.malloced;
+  made->bytes = static_cast<std::uint32_t>(bytes);
+  made->parent = &parent;
+  made->home = &home;
+  made->how = how;
+  made->name = options.name;
+  made->site = site;
+  made->stack_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(options.stack_bytes, UINT32_MAX));
+  made->transient = options.transient;
+  return made;
+}
+
+}  // namespace
+
+record* create_afar(scope_state& parent, sched::scheduler& home, std::size_t payload_bytes, const operations* how,
+                    const task_options& options, const call_site& site) {
+  const std::size_t bytes = record_bytes + payload_bytes;
+  return place_record(sched::block_cache::allocate(bytes), bytes, parent, home, how, options, site);
+}
+
 record* create(scope_state& parent, std::size_t payload_bytes, const operations* how, const task_options& options,
                const call_site& site) {
   sched::scheduler& here = scheduler_here("spawn");
   if (parent.home != &here) throw std::logic_error("spawn: this scope belongs to another thread");
   if (parent.closed) throw std::logic_error("spawn: this scope has ended; its children are waited for no more");
-  // On a line of the cache of its own: a switch touches the first line only.
   const std::size_t bytes = record_bytes + payload_bytes;
-  const auto [start, memory] = here.memory.take(bytes);
-  auto* made = ::new (start) record;
-  made->memory = memory;
-  made->bytes = static_cast<std::uint32_t>(bytes);
-  made->home = &here;
+  record* made = place_record(here.memory.take(bytes), bytes, parent, here, how, options, site);
   try {
     made->locals = control::copy_locals();
     here.make_room();
@@ -209,13 +230,26 @@ record* create(scope_state& parent, std::size_t payload_bytes, const operations*
     destroy(made);
     throw;
   }
-  made->parent = &parent;
-  made->how = how;
-  made->name = options.name;
-  made->site = site;
-  made->stack_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(options.stack_bytes, UINT32_MAX));
-  made->transient = options.transient;
   return made;
+}
+
+void discard_afar(record* one) noexcept { destroy(one); }
+
+void submit_afar(record* one) noexcept {
+  try {
+    one->home->make_room();
+  } catch (...) {
+    return give_up(one, task_state::failed, std::current_exception());
+  }
+  submit(one);
+}
+
+void give_up(record* one, task_state how, std::exception_ptr why) noexcept {
+  one->how->destroy_body(payload_of(one));
+  one->error = std::move(why);
+  one->state.store(how, std::memory_order_release);
+  while (waiter* joiner = one->joiners.take_front()) parking::wake(*joiner);
+  drop(one);
 }
 
 void discard(record* one) noexcept {

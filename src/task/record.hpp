@@ -43,6 +43,15 @@ extern const sched::task_functions functions;
 sched::scheduler& scheduler_here(const char* what);
 inline record& record_of(parking::parked& task) noexcept { return static_cast<record&>(task); }
 
+// A task for another thread: made on any thread, then discarded or, with its payload, sent there; locals are not
+// inherited. On its home: queued there; failed when there is no memory for that.
+record* create_afar(scope_state& parent, sched::scheduler& home, std::size_t payload_bytes, const operations* how,
+                    const task_options& options, const call_site& site);
+void discard_afar(record* one) noexcept;
+void submit_afar(record* one) noexcept;
+// It has a payload, was not queued, and never will be.
+void give_up(record* one, task_state how, std::exception_ptr why) noexcept;
+
 // The first failure of a scope cancels what is in it; others are told to the hook.
 void fail(scope_state& scope, std::exception_ptr error, const char* name) noexcept;
 void tell_unseen(const std::exception_ptr& error, const char* name) noexcept;

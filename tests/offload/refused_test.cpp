@@ -93,5 +93,17 @@ TEST_F(refused_test, without_a_thread_for_it_the_unblock_is_called_by_who_cancel
   });
 }
 
+TEST_F(refused_test, a_scheduler_on_each_core_needs_all_threads_or_runs_nothing) {
+  threads_left = 1;
+  try {
+    ramie::run_per_core(4, [&](unsigned) { say("ran"); });
+    ADD_FAILURE();
+  } catch (const std::system_error& refused) {
+    EXPECT_EQ(refused.code(), std::errc::resource_unavailable_try_again);
+    EXPECT_NE(std::string(refused.what()).find("core 2 of 4"), std::string::npos) << refused.what();
+  }
+  EXPECT_EQ(said, words{});
+}
+
 }  // namespace
 }  // namespace ramie_test
