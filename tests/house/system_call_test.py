@@ -29,6 +29,7 @@ may = {
     ("src/heap/collect.cpp", "chrono"): "how long a collection took; the clock of os is for signal handlers",
     ("include/ramie/task.hpp", "chrono"): "types of durations and points in time; whoever reads a clock asks the scheduler's",
     ("include/ramie/select.hpp", "chrono"): "a type: how long an arm waits",
+    ("include/ramie/interval.hpp", "chrono"): "a type: how long a period is",
     ("include/ramie/offload.hpp", "chrono"): "a type: how long a thread is kept",
     ("include/ramie/throttle.hpp", "chrono"): "a type: how long a period is",
     ("include/ramie/context/switch_ucontext.hpp", "ucontext.h"): "the portable twin is made of swapcontext",
