@@ -36,6 +36,7 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -428,6 +429,12 @@ void sleep_until(std::chrono::time_point<std::chrono::system_clock, Duration>) =
 void reduce(std::int64_t reductions = 1) noexcept;
 // Throws cancelled when the task was told to go and does not know it yet.
 void check();
+
+// For foreign code: stopped when this task is to be told to go, by the innermost block (scope, limit, task) that the
+// call stands in or one further out, up to the first shield. A block that has ended stops its token no more. Callbacks
+// run on this thread, in whoever cancels, and must not wait. A thread without a task gets one that never stops. The
+// first call in a block allocates; tasks that never call pay nothing.
+[[nodiscard]] std::stop_token stop_token();
 
 // What the task is doing, for dumps: text made at run time.
 void annotate(std::string_view text);

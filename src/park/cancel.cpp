@@ -77,6 +77,7 @@ namespace {
 // A request was made somewhere around it. One that waits is called off, another is told at its next wait.
 void interrupt(parked& one) noexcept {
   one.interrupt = true;
+  tell_stop_tokens(one);
   if (one.waits_on == nullptr || one.waits_on->kind->withdraw == nullptr) return;
   if (control::is_unwinding(one.chain) || deliverable(one) == nullptr) return;
   waiter& on = *one.waits_on;
@@ -124,6 +125,7 @@ void cancel_scope::enter() {
 void cancel_scope::leave() noexcept {
   RAMIE_CHECK(owner->innermost == this && first_child == nullptr);
   owner->innermost = outer;
+  if (stop_place != 0) forget_stop_token(*this);
   if (owner->delivered == this) owner->delivered = nullptr;
   owner->interrupt = true;  // what it shielded from; the next wait finds out
 }
@@ -144,6 +146,7 @@ void adopt(cancel_scope& scope, parked& child) noexcept {
 }
 
 void orphan(cancel_scope& scope, parked& child) noexcept {
+  if (child.innermost->stop_place != 0) forget_stop_token(*child.innermost);
   (child.previous_sibling == nullptr ? scope.first_child : child.previous_sibling->next_sibling) = child.next_sibling;
   if (child.next_sibling != nullptr) child.next_sibling->previous_sibling = child.previous_sibling;
 }

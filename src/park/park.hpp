@@ -3,6 +3,8 @@
 
 #include "park/host.hpp"
 
+#include <stop_token>
+
 namespace ramie::inline v0::parking {
 
 // Charges the running task; lets others run when its slice is used up. Never throws, never waits for anything else.
@@ -26,6 +28,13 @@ void yield(host& here) noexcept;
 cancel_scope* deliverable(parked& task) noexcept;
 // Throws ramie::cancelled when the running task has not been told of a request around it.
 void check_cancelled(host& here);
+// A token that is stopped when a request reaches what waits in this scope. Home thread, as the two below.
+std::stop_token stop_token_in(cancel_scope& scope);
+// Stops those of the task's scopes that a request has reached.
+void tell_stop_tokens(const parked& task) noexcept;
+// The scope that has one ends; tokens that are left are never stopped.
+void forget_stop_token(cancel_scope& scope) noexcept;
+
 // Puts a task into the list of a scope's children, and takes it out.
 void adopt(cancel_scope& scope, parked& child) noexcept;
 void orphan(cancel_scope& scope, parked& child) noexcept;

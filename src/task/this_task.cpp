@@ -60,6 +60,11 @@ void check() {
   if (host* here = parking::this_host(); here != nullptr && here->running != nullptr) parking::check_cancelled(*here);
 }
 
+std::stop_token stop_token() {
+  record* task = mine();
+  return task == nullptr ? std::stop_token() : parking::stop_token_in(*task->innermost);
+}
+
 void annotate(std::string_view text) {
   if (record* task = mine()) task->annotation = std::make_unique<std::string>(text);
 }

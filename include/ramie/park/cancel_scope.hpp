@@ -24,7 +24,8 @@ struct cancel_scope {
   parked* first_child = nullptr;  // tasks spawned in it that have not ended
   std::exception_ptr cause;       // of the request
   bool requested = false;
-  bool shields = false;  // requests from further out do not pass
+  bool shields = false;          // requests from further out do not pass
+  std::uint32_t stop_place = 0;  // of its stop source in the thread's table, from 1; 0: nobody has asked for a token
 
   // Becomes the innermost scope of the running task; throws std::logic_error where no task runs.
   void enter();
