@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -266,6 +267,10 @@ TEST_F(call_test, an_unblock_callback_of_another_token_is_called_once) {
 
 TEST_F(call_test, no_deadlock_is_declared_while_a_call_runs_and_one_is_when_none_does) {
   ramie::run([&] { offload(pool, [] { std::this_thread::sleep_for(60ms); }); });
+#if defined(__SANITIZE_THREAD__)
+  std::printf("skipped: a deadlock: ThreadSanitizer's own thread counts as one that could wake somebody\n");
+  GTEST_SKIP();
+#endif
   ramie::channel<int> silent;
   EXPECT_THROW(ramie::run([&] {
                  offload(pool, [] {});

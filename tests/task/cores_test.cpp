@@ -284,7 +284,6 @@ TEST_F(cores_test, a_core_with_much_to_do_takes_less) {
 TEST_F(cores_test, a_failure_of_submitted_work_is_the_crews) {
   EXPECT_THROW(ramie::run_per_core(2,
                                    [&](unsigned index, cores& all) {
-                                     const resident here(residents);
                                      if (index == 0) all.submit([] { throw std::range_error("submitted"); });
                                      ramie::this_task::sleep_for(1h);
                                    }),
