@@ -15,7 +15,8 @@
 // function after it was asked to stop is taken for its answer to that, and ramie::cancelled is thrown instead.
 //
 // The function runs on a thread of the pool: this_task, fiber_local and waiting for the caller's mutexes mean nothing
-// there, channels and events work, and signals are blocked. A call costs two changes of threads, 10 to 60 us.
+// there, channels and events work, and signals are blocked. A call costs two changes of threads: about 10 us when
+// both sleep, 1 us when there is much to do.
 //
 // Errors: std::system_error with errc::resource_unavailable_try_again when the queue is full or the system gives the
 // pool not even one thread; errc::operation_canceled in the child of a fork, for calls that the parent's threads run.
