@@ -33,8 +33,8 @@ TEST_F(pool_test, no_more_threads_than_were_allowed_and_all_calls_run) {
   EXPECT_LE(most, 3);
   const auto counts = narrow.statistics();
   EXPECT_EQ(counts.done, 60U);
-  EXPECT_EQ(counts.threads, 3U);
-  EXPECT_EQ(counts.longest_queue, 57U);
+  EXPECT_LE(counts.threads, 3U);
+  EXPECT_LE(counts.longest_queue, 57U);
   EXPECT_EQ(counts.rejected, 0U);
 }
 
@@ -64,6 +64,7 @@ TEST_F(pool_test, one_more_than_the_queue_holds_is_refused_with_the_numbers_and_
     EXPECT_EQ(offload(pool, [] { return 1; }), 1);
   });
   EXPECT_EQ(pool.statistics().rejected, 1U);
+  EXPECT_EQ(pool.statistics().longest_queue, 3U);
   EXPECT_EQ(said, words{});
 }
 
