@@ -190,7 +190,8 @@ class cores {
   }
 
   // A task on whichever core comes to it first: each takes one at a time, behind what is ready there already, so those
-  // with little to do take most and one that is blocked takes none. A failure is the crew's. Throws std::bad_alloc.
+  // with little to do take most and one that is blocked takes none. What escapes it is a failure as of a main. Throws
+  // std::bad_alloc.
   template <class F>
   requires std::invocable < std::decay_t<F>
   & > void submit(F&& body, task_options options = {}, call_site site = call_site::current()) {
@@ -254,10 +255,10 @@ requires(std::invocable<F&, unsigned> ||
                                                                  per_core_options options = {}) {
   tasking::run_on_cores(
       count, options,
-      [](void* argument, unsigned index, cores& crew) {
+      [](void* argument, unsigned index, cores& all) {
         auto& function = *static_cast<std::remove_reference_t<F>*>(argument);
         if constexpr (std::invocable<F&, unsigned, cores&>) {
-          std::invoke(function, index, crew);
+          std::invoke(function, index, all);
         } else {
           std::invoke(function, index);
         }

@@ -279,7 +279,7 @@ TEST_F(cores_test, a_core_with_much_to_do_takes_less) {
   EXPECT_LT(on_core[0], on_core[1]);
 }
 
-TEST_F(cores_test, a_failure_of_submitted_work_is_the_crews) {
+TEST_F(cores_test, a_failure_of_submitted_work_is_one_of_all) {
   EXPECT_THROW(ramie::run_per_core(2,
                                    [&](unsigned index, cores& all) {
                                      if (index == 0) all.submit([] { throw std::range_error("submitted"); });
