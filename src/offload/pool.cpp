@@ -9,6 +9,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <new>
 #include <utility>
 
 namespace ramie::inline v0::offloading {
@@ -60,9 +62,11 @@ offload_options with_defaults(offload_options wanted) {
 job*& job_here() noexcept { return running_here; }
 
 shared& all() noexcept {
-  static auto* const one = [] {
+  // Never destroyed: threads of ours may use it while the process ends.
+  alignas(shared) static std::byte memory[sizeof(shared)];
+  static shared* const one = [] {
     pthread_atfork(&lock_all, &unlock_all, &forget_threads);
-    return new shared;
+    return ::new (memory) shared;
   }();
   return *one;
 }

@@ -220,19 +220,22 @@ void cores::run(unsigned count, const per_core_options& options, tasking::core_m
   };
   std::vector<std::unique_ptr<core_thread>> threads;
   std::exception_ptr refused;
-  for (unsigned i = 1; i < here.count && refused == nullptr; ++i) {
+  for (unsigned i = 1; i < here.count; ++i) {
     threads.push_back(std::make_unique<core_thread>());
-    core_thread& one = *threads.back();
-    one.all = this;
-    one.index = i;
+    threads.back()->all = this;
+    threads.back()->index = i;
+  }
+  for (unsigned i = 1; i < here.count; ++i) {
+    core_thread& one = *threads[i - 1];
     const int error = one.thread.start(("ramie-core-" + std::to_string(i)).c_str(), &core_thread::body, &one);
     if (error == 0) continue;
-    threads.pop_back();
+    threads.resize(i - 1);
     refused = std::make_exception_ptr(std::system_error(
         error, std::generic_category(),
         "run_per_core: the thread of core " + std::to_string(i) + " of " + std::to_string(here.count) +
             " was refused. Ask for fewer, or raise the limit on threads (ulimit -u, pids.max, "
             "kernel.threads-max)"));
+    break;
   }
   here.run_core(*this, 0, [&] {
     for (const auto& one : threads) one->made.wait();

@@ -45,23 +45,23 @@ struct runtime_ref::link {
 
 struct runtime::state {
   explicit state(const runtime_options& wanted)
-      : options(wanted),
-        scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
-                  tasking::functions) {
+      : scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
+                  tasking::functions),
+        options(wanted) {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
     if (options.dump_signal != 0) dump_on_signal.emplace(options.dump_signal, scheduler, root);
     link->to = this;
   }
 
-  runtime_options options;
   sched::scheduler scheduler;
+  const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
+  std::exception_ptr stop_cause;
+  runtime_options options;
   scope_state root;   // above all tasks
   bool idle = false;  // no task is left
-  std::exception_ptr stop_cause;
   bool stopped = false;
   bool goes = false;  // it runs nothing any more: what was sent is given up
-  const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
   std::optional<tasking::dump_on_signal> dump_on_signal;
 
   // Spawns in the root; on the home thread, whether or not it runs.

@@ -1,6 +1,8 @@
 // What a pool does: bounds, refusals, counts, threads that come and go.
 #include "offload/offload_world.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <set>
 #include <string>
 
@@ -140,6 +142,10 @@ TEST_F(pool_test, nothing_on_a_pools_thread_is_a_task) {
 
 // exit() while a call still runs.
 TEST(pool_exit_test, a_process_exits_while_a_call_runs) {
+#if defined(__SANITIZE_ADDRESS__)
+  std::printf("skipped: exit() inside a task: what the task holds is a leak to LeakSanitizer\n");
+  GTEST_SKIP();
+#endif
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(ramie::run([] {
                 ramie::with_scope([](scope& s) {
