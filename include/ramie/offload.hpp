@@ -174,7 +174,7 @@ requires(std::invocable<F&> || std::invocable<F&, std::stop_token>) decltype(aut
 // object or the function is gone, for an unblock that comes a moment before the call that it is to end does nothing. On
 // a thread of ours, never twice at a time, and never after this object's end: the destructor waits for it. It must not
 // throw and should be quick: other functions' unblocks wait for it. With any other token it is a std::stop_callback,
-// which is called once.
+// which is called once; so it is where the system refuses us that thread.
 template <std::invocable F>
 class unblock_callback : offloading::unblock_entry {
  public:

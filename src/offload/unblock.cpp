@@ -104,7 +104,13 @@ void stop_no_more(job& one, lock_held& held) noexcept {
 bool attach(unblock_entry& one, const std::stop_token& stop) noexcept {
   job* here = job_here();
   if (here == nullptr || !stop.stop_possible() || here->stop.get_token() != stop) return false;
-  const std::lock_guard held(all().lock);
+  lock_held held(all().lock);
+  if (here->stopping && !all().unblocker) {
+    // It was asked to stop before, and there is no thread that would say so: nobody else knows of this one yet.
+    held.unlock();
+    one.call(one);
+    held.lock();
+  }
   one.of = here;
   one.next = std::exchange(here->first_unblock, &one);
   if (one.next != nullptr) one.next->previous = &one;
