@@ -1,7 +1,8 @@
 # Reads src/rooms.txt and makes one object library per room that has code.
 #
 # A room's object library sees the whole of src/ (includes are written "room/file.hpp"), but a program that tests a
-# room links that room and the rooms it may include, so code that reaches elsewhere does not link.
+# room links that room and the rooms it may include, so code that reaches elsewhere does not link. A row room/file is
+# an object library of that one file.
 
 set(RAMIE_ROOMS "")
 
@@ -9,7 +10,7 @@ function(ramie_read_rooms)
   file(STRINGS ${PROJECT_SOURCE_DIR}/src/rooms.txt lines)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/rooms.txt)
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "^ *([0-9]+) *\\| *([a-z]+) *\\| *([a-z -]+) *\\| *([a-z]+) *\\|")
+    if(NOT line MATCHES "^ *([0-9]+) *\\| *([a-z/]+) *\\| *([a-z/ -]+) *\\| *([a-z]+) *\\|")
       continue()
     endif()
     set(room ${CMAKE_MATCH_2})
@@ -17,16 +18,27 @@ function(ramie_read_rooms)
     set(library ${CMAKE_MATCH_4})
     string(REPLACE "-" "" needs "${needs}")
     string(REGEX REPLACE " +" ";" needs "${needs}")
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.cpp ${PROJECT_SOURCE_DIR}/src/${room}/*.S)
+    if(room MATCHES "/") # one file, with a row of its own
+      file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}.cpp)
+    else()
+      file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.cpp ${PROJECT_SOURCE_DIR}/src/${room}/*/*.cpp
+           ${PROJECT_SOURCE_DIR}/src/${room}/*.S)
+      foreach(other IN LISTS lines)
+        if(other MATCHES "\\| *(${room}/[a-z]+) *\\|")
+          list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/${CMAKE_MATCH_1}.cpp)
+        endif()
+      endforeach()
+    endif()
     if(NOT sources)
       continue()
     endif()
-    add_library(ramie_room_${room} OBJECT ${sources})
-    target_include_directories(ramie_room_${room} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-    target_compile_features(ramie_room_${room} PUBLIC cxx_std_20)
-    target_link_libraries(ramie_room_${room} PRIVATE ramie_flags)
-    set_target_properties(ramie_room_${room} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
-                                                        VISIBILITY_INLINES_HIDDEN ON)
+    string(REPLACE "/" "_" target ramie_room_${room})
+    add_library(${target} OBJECT ${sources})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_compile_features(${target} PUBLIC cxx_std_20)
+    target_link_libraries(${target} PRIVATE ramie_flags)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
     if(NOT room STREQUAL base)
       list(PREPEND needs base)
     endif()
@@ -50,6 +62,7 @@ function(ramie_objects variable)
   set(objects "")
   foreach(room IN LISTS ARGN)
     foreach(part IN LISTS RAMIE_CLOSURE_${room})
+      string(REPLACE "/" "_" part ${part})
       list(APPEND objects $<TARGET_OBJECTS:ramie_room_${part}>)
     endforeach()
   endforeach()

@@ -74,8 +74,11 @@ bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept {
   return true;
 }
 
-scheduler::scheduler(clock_kind clock, const task_functions& functions)
-    : functions_(functions), clock_(clock), timers_(clock == clock_kind::fake ? 0 : os::monotonic_now_ns()) {
+scheduler::scheduler(clock_kind clock, const task_functions& functions, poller_factory pollers)
+    : functions_(functions),
+      clock_(clock),
+      pollers_(pollers),
+      timers_(clock == clock_kind::fake ? 0 : os::monotonic_now_ns()) {
   idle_bases_.reserve(idle_bases_most);
   ready.reserve(1);
   urgent.reserve(1);
@@ -104,7 +107,25 @@ scheduler::~scheduler() {
 std::int64_t scheduler::now_ns() noexcept { return clock_ == clock_kind::fake ? fake_now_ns_ : os::monotonic_now_ns(); }
 
 void scheduler::rouse() noexcept {
-  if (awake_.exchange(1, std::memory_order_seq_cst) == 0) os::futex_wake_one(awake_);
+  if (awake_.exchange(1, std::memory_order_seq_cst) != 0) return;
+  // Null although it has one by now: it was awake to make it, and looks at its letters before it sleeps again.
+  if (poller* one = rousable_.load(std::memory_order_acquire)) return one->rouse();
+  os::futex_wake_one(awake_);
+}
+
+poller& scheduler::the_poller() {
+  if (poller_ == nullptr) [[unlikely]] {
+    RAMIE_CHECK(pollers_.make != nullptr);
+    poller_ = pollers_.make(pollers_.wanted, *this);
+    rousable_.store(poller_.get(), std::memory_order_release);
+  }
+  return *poller_;
+}
+
+poller* poller_here() {
+  parking::host* here = parking::this_host();
+  if (here == nullptr || here->running == nullptr) return nullptr;
+  return &static_cast<scheduler*>(here)->the_poller();
 }
 
 void scheduler::base_main(void* self) {
@@ -230,7 +251,21 @@ void scheduler::look_around() {
     coarse_ms = static_cast<std::uint32_t>(now / 1'000'000);
     timers_.advance(now);
   }
+  if (poller_ != nullptr) poller_->look(ready.empty() && urgent.empty());
   looks_around = false;
+}
+
+// False: only the time was over.
+bool scheduler::sleep(std::int64_t due_ns) noexcept {
+  if (poller_ != nullptr) {
+    looks_around = true;
+    const bool something = poller_->sleep(due_ns);
+    looks_around = false;
+    return something;
+  }
+  if (due_ns != INT64_MAX) return os::futex_wait_until(awake_, 0, due_ns);
+  os::futex_wait(awake_, 0);
+  return true;
 }
 
 // False: nothing can happen any more.
@@ -238,10 +273,17 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
   std::int64_t due = timers_.next_ns();
   if (clock_ == clock_kind::fake && outside_wakers.load() != 0) due = until_ns = INT64_MAX;  // time waits for them
   if (clock_ == clock_kind::fake && due != INT64_MAX) {
+    if (poller_ != nullptr && poller_->in_flight() != 0) {
+      looks_around = true;
+      poller_->look(false);
+      looks_around = false;
+      if (!urgent.empty()) return true;
+    }
     fake_now_ns_ = std::max(fake_now_ns_, std::min(due, until_ns));
     return true;
   }
-  if (due == INT64_MAX && until_ns == INT64_MAX && outside_wakers.load() == 0) {
+  const bool world_may_wake = outside_wakers.load() != 0 || (poller_ != nullptr && poller_->in_flight() != 0);
+  if (due == INT64_MAX && until_ns == INT64_MAX && !world_may_wake) {
     // Perhaps for ever. The first sleep is short, and only after that are the threads counted (20 us).
     if (clock_ == clock_kind::fake || slept_in_vain_) {
       if (os::thread_count() == 1 + ticker_threads() + parking::threads_at_rest.load()) return !letters.empty();
@@ -254,13 +296,7 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
   awake_.store(0, std::memory_order_seq_cst);
   busy_.store(false, std::memory_order_relaxed);
   slept_in_vain_ = false;
-  if (letters.empty()) {
-    if (due == INT64_MAX) {
-      os::futex_wait(awake_, 0);
-    } else {
-      slept_in_vain_ = !os::futex_wait_until(awake_, 0, due);
-    }
-  }
+  if (letters.empty()) slept_in_vain_ = !sleep(due);
   awake_.store(1, std::memory_order_relaxed);
   busy_.store(true, std::memory_order_relaxed);
   see_that_it_ticks();
@@ -293,6 +329,7 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
     --slices_until_look;
     run_slice();
   }
+  if (poller_ != nullptr) poller_->look(false);  // what was asked of the kernel is on its way before this returns
   busy_.store(false, std::memory_order_relaxed);
   if (thread_exits_) pthread_exit(nullptr);
   return how;

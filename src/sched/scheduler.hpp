@@ -8,6 +8,7 @@
 
 #include "park/park.hpp"
 #include "sched/block_cache.hpp"
+#include "sched/poller.hpp"
 #include "sched/wheel.hpp"
 
 #include <atomic>
@@ -43,7 +44,7 @@ struct task_functions {
 
 class scheduler final : public parking::host {
  public:
-  scheduler(clock_kind clock, const task_functions& functions);
+  scheduler(clock_kind clock, const task_functions& functions, poller_factory pollers = {});
   ~scheduler();
 
   // Room for one more task in the line, to be made before there is the task. Throws std::bad_alloc.
@@ -73,6 +74,8 @@ class scheduler final : public parking::host {
   void rouse() noexcept override;
 
   [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }
+  // Home thread. Made at the first call; throws what the factory throws.
+  poller& the_poller();
 
  private:
   static void base_main(void* self);
@@ -83,9 +86,12 @@ class scheduler final : public parking::host {
   [[gnu::noinline]] void base_left(const control::departed& left);
   [[gnu::noinline]] void look_around();
   bool sleep_until_something(std::int64_t until_ns);
+  bool sleep(std::int64_t due_ns) noexcept;
 
   const task_functions functions_;
   const clock_kind clock_;
+  const poller_factory pollers_;
+  std::unique_ptr<poller> poller_;
   std::int64_t fake_now_ns_ = 0;
   timer_wheel timers_;
   std::size_t tasks_ = 0;
@@ -97,6 +103,7 @@ class scheduler final : public parking::host {
   std::uint32_t urgent_in_a_row_ = 0, urgent_in_a_row_most_ = 64;
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
+  std::atomic<poller*> rousable_ = nullptr;           // poller_, for other threads
   std::atomic<bool> busy_ = false;
 };
 
