@@ -1,0 +1,115 @@
+#include "os/event_queue.hpp"
+
+#include "os/clock.hpp"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+namespace ramie::os {
+namespace {
+
+constexpr std::size_t events_at_once = 256;
+constexpr std::uint64_t rouser_tag = UINT64_MAX;
+
+std::uint32_t mask_of(std::int16_t events) noexcept {
+  std::uint32_t mask = EPOLLET;
+  if ((events & EPOLLIN) != 0) mask |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+  if ((events & EPOLLOUT) != 0) mask |= EPOLLOUT;
+  return mask;
+}
+
+int control(int queue, int operation, int descriptor, std::uint32_t mask, std::uint64_t tag) noexcept {
+  const int before = errno;
+  epoll_event event{};
+  event.events = mask;
+  event.data.u64 = tag;
+  const int result = epoll_ctl(queue, operation, descriptor, &event) == 0 ? 0 : -errno;
+  errno = before;
+  return result;
+}
+
+}  // namespace
+
+event_queue::event_queue() {
+  queue_ = epoll_create1(EPOLL_CLOEXEC);
+  if (queue_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
+  rouser_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const int refused = rouser_ < 0 ? -errno : control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
+  if (refused == 0) return;
+  ::close(queue_);
+  if (rouser_ >= 0) ::close(rouser_);
+  throw std::system_error(-refused, std::system_category(), "eventfd for epoll");
+}
+
+event_queue::~event_queue() {
+  ::close(rouser_);
+  ::close(queue_);
+}
+
+int event_queue::watch(int descriptor, std::int16_t events, std::uint64_t tag) noexcept {
+  const int result = control(queue_, EPOLL_CTL_ADD, descriptor, mask_of(events), tag);
+  return result == -EEXIST ? watch_again(descriptor, events, tag) : result;
+}
+
+int event_queue::watch_again(int descriptor, std::int16_t events, std::uint64_t tag) noexcept {
+  return control(queue_, EPOLL_CTL_MOD, descriptor, mask_of(events), tag);
+}
+
+void event_queue::unwatch(int descriptor) noexcept { control(queue_, EPOLL_CTL_DEL, descriptor, 0, 0); }
+
+int event_queue::wait(std::span<happened> found, std::int64_t due_ns, bool now, bool& roused) noexcept {
+  const int before = errno;
+  std::array<epoll_event, events_at_once> events;  // filled by the kernel
+  const int room = static_cast<int>(std::min(found.size(), events.size()));
+  const std::int64_t left_ns = now                   ? 0
+                               : due_ns == INT64_MAX ? -1
+                                                     : std::max<std::int64_t>(0, due_ns - monotonic_now_ns());
+  constexpr std::int64_t second_ns = 1'000'000'000, millisecond_ns = 1'000'000;
+  int count = -1;
+  if (has_nanoseconds_ && left_ns > 0) {
+    const timespec left = {left_ns / second_ns, left_ns % second_ns};
+    count = static_cast<int>(syscall(SYS_epoll_pwait2, queue_, events.data(), room, &left, nullptr, 0));
+    // Older kernels, and container profiles that do not know it.
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) has_nanoseconds_ = false;
+  }
+  if (left_ns <= 0 || !has_nanoseconds_) {
+    const std::int64_t left_ms = left_ns <= 0 ? left_ns : (left_ns + millisecond_ns - 1) / millisecond_ns;
+    count = epoll_wait(queue_, events.data(), room, static_cast<int>(std::min<std::int64_t>(left_ms, INT32_MAX)));
+  }
+  const int result = count < 0 ? -errno : 0;
+  errno = before;
+  roused = false;
+  int told = 0;
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& one = events[static_cast<std::size_t>(i)];
+    if (one.data.u64 == rouser_tag) {
+      roused = true;
+      continue;
+    }
+    const bool broken = (one.events & (EPOLLERR | EPOLLHUP)) != 0;
+    found[static_cast<std::size_t>(told++)] = {
+        .tag = one.data.u64,
+        .to_readers = broken || (one.events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0,
+        .to_writers = broken || (one.events & EPOLLOUT) != 0,
+    };
+  }
+  return result < 0 ? result : told;
+}
+
+void event_queue::rouse() noexcept {
+  const int before = errno;
+  // Edge triggered: each write is an event, nobody reads. At the counter's end (2^64 - 2 writes) it would say EAGAIN.
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(rouser_, &one, sizeof one);
+  errno = before;
+}
+
+}  // namespace ramie::os

@@ -1,0 +1,42 @@
+// epoll(7): which descriptors something has happened on, and an eventfd by which other threads end a wait.
+//
+// One thread, except rouse(). Edge triggered: an event is told once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ramie::os {
+
+struct happened {
+  std::uint64_t tag = 0;
+  bool to_readers = false, to_writers = false;
+};
+
+class event_queue {
+ public:
+  // Throws std::system_error.
+  event_queue();
+  event_queue(const event_queue&) = delete;
+  event_queue& operator=(const event_queue&) = delete;
+  ~event_queue();
+
+  // 0 or -errno; -EPERM: a file, which is always ready. What is ready already is told too.
+  int watch(int descriptor, std::int16_t events, std::uint64_t tag) noexcept;
+  // Watched under the same number already; for other events, or once more for the same.
+  int watch_again(int descriptor, std::int16_t events, std::uint64_t tag) noexcept;
+  void unwatch(int descriptor) noexcept;
+
+  // What has happened, at most so many; waits until `due_ns` (monotonic clock; INT64_MAX: for ever) unless `now`. The
+  // roused one is not among them. -errno: EINTR.
+  int wait(std::span<happened> found, std::int64_t due_ns, bool now, bool& roused) noexcept;
+  // Any thread; safe in signal handlers.
+  void rouse() noexcept;
+
+ private:
+  int queue_ = -1, rouser_ = -1;
+  bool has_nanoseconds_ = true;  // epoll_pwait2, Linux 5.11
+};
+
+}  // namespace ramie::os

@@ -1,0 +1,103 @@
+#include "os/io_request.hpp"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace ramie::os {
+namespace {
+
+static_assert(readable == POLLIN && writable == POLLOUT);
+
+int ready_now(int descriptor, std::int16_t events) noexcept {
+  pollfd one = {descriptor, events, 0};
+  const int count = ::poll(&one, 1, 0);
+  if (count < 0) return -errno;
+  if (count == 0) return -EAGAIN;
+  return (one.revents & POLLNVAL) != 0 ? -EBADF : one.revents;
+}
+
+int start_or_see(int descriptor, const sockaddr* address, socklen_t bytes) noexcept {
+  return ::connect(descriptor, address, bytes) == 0 ? 0 : settled(io_kind::connect, -errno);
+}
+
+long call(const io_request& asked) noexcept {
+  const int fd = asked.descriptor;
+  if (asked.may_block) {
+    const int ready = ready_now(fd, events_of(asked));
+    if (ready < 0) return ready;
+  }
+  switch (asked.kind) {
+    case io_kind::read:
+      return ::readv(fd, static_cast<iovec*>(asked.memory), static_cast<int>(asked.count));
+    case io_kind::write:
+      return ::writev(fd, static_cast<iovec*>(asked.memory), static_cast<int>(asked.count));
+    case io_kind::receive:
+      return ::recv(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT);
+    case io_kind::send:
+      return ::send(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    case io_kind::receive_message:
+      return ::recvmsg(fd, static_cast<msghdr*>(asked.memory), asked.flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    case io_kind::send_message:
+      return ::sendmsg(fd, static_cast<msghdr*>(asked.memory), asked.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    case io_kind::accept:
+      return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    case io_kind::connect:
+      return start_or_see(fd, static_cast<sockaddr*>(asked.memory), asked.count);
+    case io_kind::readiness:
+      return ready_now(fd, asked.events);
+  }
+  return -EINVAL;
+}
+
+}  // namespace
+
+int attempt(const io_request& asked) noexcept {
+  const int before = errno;
+  long result = call(asked);
+  if (result == -1) result = -errno;
+  errno = before;
+  return static_cast<int>(result);
+}
+
+bool would_wait(io_kind kind, int result) noexcept {
+  return result == (kind == io_kind::connect ? -EINPROGRESS : -EAGAIN);
+}
+
+int settled(io_kind kind, int result) noexcept {
+  if (kind != io_kind::connect) return result;
+  return result == -EISCONN ? 0 : result == -EALREADY ? -EINPROGRESS : result;
+}
+
+bool was_interrupted(int result) noexcept { return result == -EINTR; }
+
+std::int16_t events_of(const io_request& asked) noexcept {
+  switch (asked.kind) {
+    case io_kind::readiness:
+      return asked.events;
+    case io_kind::write:
+    case io_kind::send:
+    case io_kind::send_message:
+    case io_kind::connect:
+      return writable;
+    default:
+      return readable;
+  }
+}
+
+void block_until(int descriptor, std::int16_t events) noexcept {
+  const int before = errno;
+  pollfd one = {descriptor, events, 0};
+  ::poll(&one, 1, -1);
+  errno = before;
+}
+
+void close_descriptor(int descriptor) noexcept {
+  const int before = errno;
+  ::close(descriptor);  // also when it says EINTR: the number is free then
+  errno = before;
+}
+
+}  // namespace ramie::os
