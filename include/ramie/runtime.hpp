@@ -34,9 +34,18 @@ enum class clock_kind : unsigned char {
   fake  // stands still while anything can run; when nothing can, goes to the next timer at once: for tests
 };
 
+// How a thread's operations on descriptors wait. It is made at the first of them; a program without any has none.
+enum class io_kind : unsigned char {
+  automatic,  // RAMIE_IO=uring or RAMIE_IO=epoll; without it io_uring where it works, else epoll
+  uring,      // where it does not work, the first operation throws std::system_error: why, and what to do
+  epoll,
+  fake  // nothing happens but what a test has written down: for tests of ramie itself
+};
+
 struct runtime_options {
   label name = {};
   clock_kind clock = clock_kind::monotonic;
+  io_kind io = io_kind::automatic;
   // A failure that nobody else will see: the second one in a scope. Null: one line on standard error. On the thread
   // that runs the task; must not throw.
   void (*unseen_error)(std::exception_ptr error, const char* task_name) = nullptr;

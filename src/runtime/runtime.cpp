@@ -1,4 +1,5 @@
 #include "base/check.hpp"
+#include "poll/choose.hpp"
 #include "task/dump.hpp"
 #include "task/dump_signal.hpp"
 #include "task/record.hpp"
@@ -25,6 +26,20 @@ struct posted_task : parking::letter {
   call_site site;
 };
 
+poll::choice poller_for(io_kind wanted) noexcept {
+  switch (wanted) {
+    case io_kind::automatic:
+      return poll::choice::automatic;
+    case io_kind::uring:
+      return poll::choice::uring;
+    case io_kind::epoll:
+      return poll::choice::epoll;
+    case io_kind::fake:
+      return poll::choice::fake;
+  }
+  return poll::choice::automatic;
+}
+
 }  // namespace
 
 // What a runtime and its references share. The lock is held while something is posted, so that the end of the runtime
@@ -45,8 +60,9 @@ struct runtime_ref::link {
 
 struct runtime::state {
   explicit state(const runtime_options& wanted)
-      : scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
-                  tasking::functions),
+      : wanted_poller(poller_for(wanted.io)),
+        scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
+                  tasking::functions, {&poll::make, &wanted_poller}),
         options(wanted) {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
@@ -54,6 +70,7 @@ struct runtime::state {
     link->to = this;
   }
 
+  const poll::choice wanted_poller;
   sched::scheduler scheduler;
   const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
   std::exception_ptr stop_cause;

@@ -42,5 +42,7 @@ struct poller_factory {
 // The poller of the scheduler whose task calls, made now if it is the first to ask; throws what the factory throws.
 // Null where no task runs: the thread may block.
 poller* poller_here();
+// The same, when it was made already; else null.
+poller* poller_made_here() noexcept;
 
 }  // namespace ramie::inline v0::sched

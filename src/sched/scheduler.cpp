@@ -128,6 +128,11 @@ poller* poller_here() {
   return &static_cast<scheduler*>(here)->the_poller();
 }
 
+poller* poller_made_here() noexcept {
+  parking::host* here = parking::this_host();
+  return here == nullptr ? nullptr : static_cast<scheduler*>(here)->poller_if_made();
+}
+
 void scheduler::base_main(void* self) {
   auto& here = *static_cast<scheduler*>(self);
   control::control_block* base = context::this_thread_words()->current;

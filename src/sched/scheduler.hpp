@@ -76,6 +76,7 @@ class scheduler final : public parking::host {
   [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }
   // Home thread. Made at the first call; throws what the factory throws.
   poller& the_poller();
+  [[nodiscard]] poller* poller_if_made() const noexcept { return poller_.get(); }
 
  private:
   static void base_main(void* self);

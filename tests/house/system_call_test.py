@@ -15,7 +15,7 @@ headers = re.compile(r"(sys/.*|linux/.*|asm/.*|unistd\.h|fcntl\.h|c?signal(\.h)?
                      r"ucontext\.h|thread|chrono|fstream|filesystem)")
 calls = re.compile(r"(?<![\w.>\"])(mmap|munmap|mprotect|madvise|mincore|mlock|mlockall|munlock|process_madvise|sigaction|"
                    r"sigaltstack|sigprocmask|pthread_(?!exit\b|atfork\b)\w+|syscall|arch_prctl|ioctl|fcntl|getauxval|sysconf|"
-                   r"sched_\w+|nanosleep|usleep|getpid|gettid|v?fork|pipe2?|eventfd|epoll_\w+|setrlimit|getrlimit|"
+                   r"sched_\w+|nanosleep|usleep|getpid|gettid|v?fork|pipe2?|eventfd|epoll_(?:create1?|ctl|p?wait2?)|setrlimit|getrlimit|"
                    r"prctl|waitpid|posix_spawn\w*|clock_gettime|fopen|popen)\(")
 
 may = {

@@ -1,0 +1,42 @@
+// io_uring: operations go to the kernel in batches, when the scheduler looks around or sleeps, and come back by shared
+// memory. At a hundred busy connections there are far fewer system calls than operations.
+//
+// Operations that find no room, because the kernel will take no more until answers are taken, stand in line (`owing`)
+// and are given later; a cancel of one goes the same way behind it.
+#pragma once
+
+#include "os/ring.hpp"
+#include "poll/completion.hpp"
+
+#include <memory>
+
+namespace ramie::inline v0::poll {
+
+class uring_poller final : public completion_poller {
+ public:
+  uring_poller(parking::host& home, std::unique_ptr<os::ring> works) noexcept;
+  ~uring_poller() override;
+
+  void look(bool sleeps_next) noexcept override;
+  bool sleep(std::int64_t due_ns) noexcept override;
+  void rouse() noexcept override { ring_->rouse(); }
+
+ protected:
+  void start(operation& one) noexcept override;
+  void ask_back(operation& one) noexcept override;
+
+ private:
+  bool push(operation& one) noexcept;
+  bool push_cancel(operation& one) noexcept;
+  void owe(operation& one) noexcept;
+  void pay() noexcept;
+  void forgive(operation& one) noexcept;
+  // False: there was no answer.
+  bool take_answers() noexcept;
+
+  const std::unique_ptr<os::ring> ring_;
+  operation* first_owing_ = nullptr;
+  operation** last_owing_ = &first_owing_;
+};
+
+}  // namespace ramie::inline v0::poll
