@@ -31,8 +31,18 @@ void open_close_letter(parking::letter& sent) noexcept {
 descriptor::descriptor(int number, descriptor_traits traits) noexcept
     : number_(number), traits_(traits), id_(ids.fetch_add(1, std::memory_order_relaxed)) {}
 
-descriptor::~descriptor() {
-  RAMIE_CHECK(waiting_ == nullptr);
+descriptor::~descriptor() { RAMIE_CHECK(waiting_ == nullptr && (state_.load(std::memory_order_relaxed) & uses) == 0); }
+
+bool descriptor::use() noexcept {
+  std::uint64_t seen = state_.load(std::memory_order_relaxed);
+  do {
+    if ((seen & uses) == 0) return false;
+  } while (!state_.compare_exchange_weak(seen, seen + one_owner + one_use, std::memory_order_acquire,
+                                         std::memory_order_relaxed));
+  return true;
+}
+
+void descriptor::release_number() noexcept {
   if (watched_.load(std::memory_order_relaxed)) {
     if (sched::poller* here = sched::poller_made_here()) static_cast<poller*>(here)->forget(number_, id_);
   }
@@ -63,21 +73,23 @@ void descriptor::delist(operation& one) noexcept {
 }
 
 void descriptor::close() noexcept {
-  std::lock_guard held(lock_);
-  if (closed()) return;
-  closed_.store(true, std::memory_order_release);
-  for (operation* one = waiting_; one != nullptr; one = one->next) {
-    if (one->at == nullptr) continue;  // a blocked thread finds out when it comes back
-    parking::host& home = one->at->home();
-    if (&home == parking::this_host()) {
-      tell_closed(*one);
-    } else {
-      one->letter.of = one;
-      one->letter.open = &open_close_letter;
-      one->letter.posted = true;
-      home.post(one->letter);
+  {
+    std::lock_guard held(lock_);
+    if (closed()) return;
+    closed_.store(true, std::memory_order_release);
+    for (operation* one = waiting_; one != nullptr; one = one->next) {
+      parking::host& home = one->at->home();
+      if (&home == parking::this_host()) {
+        tell_closed(*one);
+      } else {
+        one->letter.of = one;
+        one->letter.open = &open_close_letter;
+        one->letter.posted = true;
+        home.post(one->letter);
+      }
     }
   }
+  drop_use();
 }
 
 }  // namespace ramie::inline v0::poll

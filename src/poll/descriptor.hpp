@@ -23,7 +23,7 @@ struct descriptor_traits {
 
 class descriptor {
  public:
-  // Held once. Throws std::bad_alloc; the number is as it was then.
+  // Owned once. Throws std::bad_alloc; the number is as it was then.
   static descriptor* take(int number, descriptor_traits traits = {}) { return new descriptor(number, traits); }
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;
@@ -33,11 +33,15 @@ class descriptor {
   // Never given twice, as numbers are.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
-  void hold() noexcept { holders_.fetch_add(1, std::memory_order_relaxed); }
+  // For an operation. False: the number is gone. Each true is followed by one let_go().
+  [[nodiscard]] bool use() noexcept;
   void let_go() noexcept {
-    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    drop_use();
+    drop_owner();
   }
-  // Wakes who waits here, on whatever thread; theirs and all later operations fail. Does not let go.
+  // The owner's last word; it has closed it.
+  void disown() noexcept { drop_owner(); }
+  // Wakes who waits here, on whatever thread; theirs and all later operations fail.
   void close() noexcept;
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   // By a poller that keeps a table of numbers.
@@ -50,11 +54,21 @@ class descriptor {
  private:
   descriptor(int number, descriptor_traits traits) noexcept;
   ~descriptor();
+  void drop_use() noexcept {
+    if ((state_.fetch_sub(one_use, std::memory_order_acq_rel) & uses) == one_use) release_number();
+  }
+  void drop_owner() noexcept {
+    if (state_.fetch_sub(one_owner, std::memory_order_acq_rel) / one_owner == 1) delete this;
+  }
+  void release_number() noexcept;
 
   const int number_;
   const descriptor_traits traits_;
   const std::uint64_t id_;
-  std::atomic<std::uint32_t> holders_ = 1;
+  // Uses of the number: operations, and one until it is closed. Owners of this object: operations, and one. Uses never
+  // come back from zero.
+  static constexpr std::uint64_t one_use = 1, uses = UINT32_MAX, one_owner = std::uint64_t{1} << 32;
+  std::atomic<std::uint64_t> state_ = one_owner + one_use;
   std::atomic<bool> closed_ = false, watched_ = false;
   parking::short_lock lock_;
   operation* waiting_ = nullptr;

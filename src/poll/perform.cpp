@@ -6,14 +6,18 @@
 namespace ramie::inline v0::poll {
 namespace {
 
-struct held_descriptor {
-  explicit held_descriptor(descriptor& one) noexcept : one_(one) { one.hold(); }
-  ~held_descriptor() { one_.let_go(); }
-  held_descriptor(const held_descriptor&) = delete;
-  held_descriptor& operator=(const held_descriptor&) = delete;
+class used_descriptor {
+ public:
+  explicit used_descriptor(descriptor& one) noexcept : one_(one.use() ? &one : nullptr) {}
+  ~used_descriptor() {
+    if (one_ != nullptr) one_->let_go();
+  }
+  used_descriptor(const used_descriptor&) = delete;
+  used_descriptor& operator=(const used_descriptor&) = delete;
+  [[nodiscard]] explicit operator bool() const noexcept { return one_ != nullptr; }
 
  private:
-  descriptor& one_;
+  descriptor* const one_;
 };
 
 int block(operation& one) noexcept {
@@ -32,10 +36,10 @@ void poller::forget(int, std::uint64_t) noexcept {}
 
 int perform(operation& one) {
   parking::charge(1);
-  if (one.on->closed()) return -EBADF;
+  const used_descriptor used(*one.on);
+  if (!used || one.on->closed()) return -EBADF;
   one.asked.descriptor = one.on->number();
   one.asked.may_block = one.on->may_block();
-  const held_descriptor held(*one.on);
   sched::poller* here = sched::poller_here();
   if (here == nullptr) return block(one);
   one.at = static_cast<poller*>(here);

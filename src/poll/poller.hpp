@@ -13,7 +13,7 @@ class poller : public sched::poller {
  public:
   explicit poller(parking::host& home) noexcept : home_(home) {}
 
-  // perform() of an operation whose `at` is this and whose descriptor is held.
+  // perform() of an operation whose `at` is this and whose descriptor is in use.
   virtual int run(operation& one) = 0;
   // Calls an operation that waits here off: true, its task is the caller's to make ready; false, it will be woken.
   virtual bool call_off(operation& one) noexcept = 0;

@@ -1,0 +1,209 @@
+// TCP, UDP, Unix sockets and pipes: calls that read as if they blocked, and park the task.
+//
+// Status: experimental.
+//
+//     ramie::net::listener door("127.0.0.1:8080");
+//     for (;;) {
+//       ramie::net::stream peer = door.accept();
+//       s.spawn([peer = std::move(peer)]() mutable {
+//         std::array<std::byte, 4096> data;
+//         while (std::size_t got = peer.read_some(data)) peer.write_all(std::span(data).first(got));   // 0: the end
+//       });
+//     }
+//
+// In a task the task waits, on a thread without a scheduler the thread does. How a thread waits, io_uring or epoll, is
+// runtime_options::io. A task may read while another writes; several readers or several writers each get some bytes.
+//
+// Errors: std::system_error naming the call and the address, or an std::error_code in the overloads that take one.
+// Waiting while the object is closed elsewhere ends with operation_canceled, a call after that with
+// bad_file_descriptor. ramie::cancelled is thrown from both kinds of overload, and never together with bytes: what was
+// moved is returned, or is still there for the next read. SIGPIPE is not raised by sockets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#pragma GCC visibility push(default)
+namespace ramie {
+inline namespace v0 {
+namespace poll {
+class descriptor;
+}
+
+namespace net {
+
+// Where a socket is: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" (abstract). Numeric only.
+class endpoint {
+ public:
+  enum class family_kind : unsigned char { none, ipv4, ipv6, unix_socket };
+
+  endpoint() noexcept = default;
+  // Throws std::system_error (invalid_argument).
+  endpoint(const char* text) : endpoint(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
+  endpoint(const std::string& text) : endpoint(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+  endpoint(std::string_view text);                                         // NOLINT(google-explicit-constructor)
+  [[nodiscard]] static endpoint parse(std::string_view text, std::error_code& error) noexcept;
+
+  [[nodiscard]] family_kind family() const noexcept;
+  [[nodiscard]] std::uint16_t port() const noexcept;  // 0 of a Unix socket
+  [[nodiscard]] std::string text() const;             // as it is parsed
+  [[nodiscard]] friend bool operator==(const endpoint& a, const endpoint& b) noexcept { return a.equals(b); }
+
+ private:
+  friend struct access;
+  [[nodiscard]] bool equals(const endpoint& other) const noexcept;
+  static constexpr std::size_t most_bytes = 112;
+  alignas(8) unsigned char bytes_[most_bytes] = {};
+  std::uint32_t size_ = 0;
+};
+
+// What all kinds have: a descriptor, closed at the end. Moved, not copied.
+class socket {
+ public:
+  socket(const socket&) = delete;
+  socket& operator=(const socket&) = delete;
+
+  [[nodiscard]] bool is_open() const noexcept;
+  // Any thread. Ends what waits on it, on any thread, with operation_canceled; never waits. The kernel's descriptor is
+  // closed when the last of those has left.
+  void close() noexcept;
+  // The kernel's number, for calls that ramie has not got; -1 when closed. Stays ramie's.
+  [[nodiscard]] int number() const noexcept;
+  [[nodiscard]] endpoint local() const;
+
+ protected:
+  friend struct access;
+  enum class kind_of : unsigned char { none, tcp, unix_stream, bytes, udp, unix_datagram };
+  socket() noexcept = default;
+  socket(socket&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, nullptr)), kind_(std::exchange(other.kind_, kind_of::none)) {}
+  socket& operator=(socket&& other) noexcept;
+  ~socket() {
+    if (descriptor_ != nullptr) drop();
+  }
+  void drop() noexcept;
+  poll::descriptor* descriptor_ = nullptr;
+  kind_of kind_ = kind_of::none;
+};
+
+// Who is at the other end of a Unix socket, as it was when it connected.
+struct credentials {
+  int process = 0;
+  std::uint32_t user = 0, group = 0;
+};
+
+// Bytes in order, both ways: TCP, Unix, and (one way) pipes and terminals.
+class stream : public socket {
+ public:
+  using buffer = std::span<std::byte>;
+  using const_buffer = std::span<const std::byte>;
+
+  stream() noexcept = default;
+  stream(stream&&) noexcept = default;
+  stream& operator=(stream&&) noexcept = default;
+  ~stream() = default;
+
+  // At least one byte, or 0 at the end of the stream (or for an empty buffer, at once).
+  std::size_t read_some(buffer into);
+  std::size_t read_some(buffer into, std::error_code& error);
+  std::size_t read_some(std::span<char> into) { return read_some(std::as_writable_bytes(into)); }
+  std::size_t read_some(std::span<char> into, std::error_code& error) {
+    return read_some(std::as_writable_bytes(into), error);
+  }
+  // Into several pieces in turn; of more than 16 the first 16.
+  std::size_t read_some(std::span<const buffer> into, std::error_code& error);
+  // At least one byte.
+  std::size_t write_some(const_buffer from);
+  std::size_t write_some(const_buffer from, std::error_code& error);
+  std::size_t write_some(std::string_view from) { return write_some(std::as_bytes(std::span(from))); }
+  std::size_t write_some(std::span<const const_buffer> from, std::error_code& error);
+
+  // All of it. After an exception or an error some of it may have been sent; the second says how much.
+  void write_all(const_buffer from);
+  std::size_t write_all(const_buffer from, std::error_code& error);
+  void write_all(std::string_view from) { write_all(std::as_bytes(std::span(from))); }
+  // As much as fits; less only when the stream ended before. What was read when it is cancelled or fails lies in
+  // `into`, and only the overload with an error says how much.
+  std::size_t read_exactly(buffer into);
+  std::size_t read_exactly(buffer into, std::error_code& error);
+  std::size_t read_exactly(std::span<char> into) { return read_exactly(std::as_writable_bytes(into)); }
+
+  // The other end reads the end of the stream; reading goes on here.
+  void shutdown_send();
+
+  [[nodiscard]] endpoint remote() const;
+  [[nodiscard]] credentials peer_credentials() const;  // Unix only
+  void set_no_delay(bool on = true);                   // TCP: small writes are sent at once
+  void set_keep_alive(bool on = true);
+  void set_receive_buffer_bytes(int bytes);  // the kernel doubles it for its own bookkeeping
+  void set_send_buffer_bytes(int bytes);
+
+  // Unix only: a copy of a descriptor, with one byte in the stream. What is received is the caller's to close;
+  // bad_message when a byte came without one, no_message at the end of the stream.
+  void send_descriptor(int number);
+  [[nodiscard]] int receive_descriptor();
+
+  // Takes over a connected socket, a pipe's end, a terminal. `keep`: it is not closed at the end, as for 0, 1 and 2.
+  // One that blocks is left so: epoll asks first whether it is ready.
+  [[nodiscard]] static stream adopt(int number, bool keep = false);
+};
+
+struct listener_options {
+  int backlog = 4096;         // the kernel takes at most net.core.somaxconn
+  bool reuse_port = false;    // several listeners of one port, each with its share
+  bool reuse_address = true;  // also while connections of a former listener linger
+};
+
+// Accepts connections. Port 0: the kernel chooses, local() says which. A Unix socket's path must not exist, and stays.
+class listener : public socket {
+ public:
+  listener() noexcept = default;
+  explicit listener(const endpoint& where, listener_options options = {});
+  listener(listener&&) noexcept = default;
+  listener& operator=(listener&&) noexcept = default;
+  ~listener() = default;
+
+  // The next connection; several tasks may ask. When the process has no descriptor left for it: too_many_files_open
+  // (and in_system), whose text names the limit. The connection stays in line and the listener goes on: wait a little,
+  // or close something, before the next call.
+  [[nodiscard]] stream accept();
+  [[nodiscard]] stream accept(std::error_code& error);
+};
+
+// TCP or Unix. Cancelled or failed: the socket is closed.
+[[nodiscard]] stream connect(const endpoint& to);
+[[nodiscard]] stream connect(const endpoint& to, std::error_code& error);
+
+// Messages: UDP or Unix.
+class datagram : public socket {
+ public:
+  datagram() noexcept = default;
+  // Bound to `where`. "0.0.0.0:0": any port.
+  explicit datagram(const endpoint& where);
+  datagram(datagram&&) noexcept = default;
+  datagram& operator=(datagram&&) noexcept = default;
+  ~datagram() = default;
+
+  void send_to(stream::const_buffer message, const endpoint& to);
+  void send_to(std::string_view message, const endpoint& to) { send_to(std::as_bytes(std::span(message)), to); }
+  // How much of the message fits the buffer (the rest is lost), and where it came from.
+  std::size_t receive_from(stream::buffer into, endpoint& from);
+  std::size_t receive_from(std::span<char> into, endpoint& from) {
+    return receive_from(std::as_writable_bytes(into), from);
+  }
+  void set_broadcast(bool on = true);
+};
+
+// Two streams that are each other's other end; the first of a pipe reads, the second writes.
+[[nodiscard]] std::pair<stream, stream> pipe_pair();
+[[nodiscard]] std::pair<stream, stream> socket_pair();
+
+}  // namespace net
+}  // namespace v0
+}  // namespace ramie
+#pragma GCC visibility pop

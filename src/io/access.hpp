@@ -1,0 +1,40 @@
+// What the classes of net.hpp are inside: between their members and what os and poll take. Any thread.
+#pragma once
+
+#include "os/message.hpp"
+#include "poll/operation.hpp"
+
+#include <ramie/net.hpp>
+
+#include <string>
+#include <system_error>
+
+namespace ramie::inline v0::net {
+
+struct access {
+  using kind_of = socket::kind_of;
+
+  [[nodiscard]] static os::address address_of(const endpoint& one) noexcept;
+  [[nodiscard]] static endpoint endpoint_of(const os::address& one) noexcept;
+
+  // Takes the number over; closes it when there is no memory for that.
+  static void take(socket& into, int number, kind_of kind, poll::descriptor_traits traits = {});
+  [[nodiscard]] static bool is_byte_file(const socket& one) noexcept { return one.kind_ == kind_of::bytes; }
+
+  // What the operation says: its result or -errno. EBADF when it is not open. What it is called while it waits depends
+  // on the kind of socket and on the operation.
+  static int perform(socket& on, const os::io_request& asked);
+  static stream accepted(const socket& door, int number);
+  // Of an open one; throws bad_file_descriptor.
+  static int number_of(const socket& one, const char* call);
+};
+
+inline std::error_code code_of(int result) noexcept { return {-result, std::system_category()}; }
+// Throws when it is an error: "accept on 127.0.0.1:80".
+[[noreturn]] void fail(int result, const std::string& doing);
+inline int checked(int result, const char* doing) {
+  if (result < 0) fail(result, doing);
+  return result;
+}
+
+}  // namespace ramie::inline v0::net

@@ -1,0 +1,128 @@
+// Listeners, and connecting to them.
+#include "io/access.hpp"
+
+#include <ramie/task.hpp>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace ramie::inline v0::net {
+namespace {
+
+using kind_of = access::kind_of;
+
+// A Unix listener whose backlog is full says so and does not tell when it is not any more.
+constexpr std::chrono::milliseconds full_backlog_pause(1);
+
+// A number that is closed unless it is handed over.
+class new_descriptor {
+ public:
+  explicit new_descriptor(int number) noexcept : number_(number) {}
+  ~new_descriptor() {
+    if (number_ >= 0) os::close_descriptor(number_);
+  }
+  new_descriptor(const new_descriptor&) = delete;
+  new_descriptor& operator=(const new_descriptor&) = delete;
+  [[nodiscard]] int get() const noexcept { return number_; }
+  int hand_over() noexcept { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+bool is_unix(const os::address& one) noexcept { return os::family_of(one) == os::address_family::unix_socket; }
+
+bool is_out_of_descriptors(int result) noexcept { return result == -EMFILE || result == -ENFILE; }
+
+[[noreturn]] void fail_out_of_descriptors(int result) {
+  if (result == -ENFILE) {
+    fail(result,
+         "accept: the whole system has no descriptor left (fs.file-max). The connection stays in line. Close "
+         "some, or raise it (sysctl -w fs.file-max=...)");
+  }
+  const std::string allowed = std::to_string(os::descriptors_allowed());
+  fail(result, "accept: this process may have " + allowed + " descriptors (RLIMIT_NOFILE) and " + allowed +
+                   " are in use. The connection stays in line. Close some, or raise the limit (ulimit -n, "
+                   "LimitNOFILE= of a service)");
+}
+
+int accept_on(listener& door) {
+  os::io_request asked;
+  asked.kind = os::io_kind::accept;
+  for (bool seen = false;;) {
+    const int result = access::perform(door, asked);
+    if (result == -ECONNABORTED) continue;  // it has gone again
+    if (!is_out_of_descriptors(result) || seen) return result;
+    // The kernel says this before it looks whether anybody is there: it is an error only when somebody is.
+    os::io_request knock;
+    knock.events = os::readable;
+    if (const int happened = access::perform(door, knock); happened < 0) return happened;
+    seen = true;
+  }
+}
+
+int connect_to(stream& peer, const os::address& to) {
+  os::address where = to;
+  os::io_request asked;
+  asked.kind = os::io_kind::connect;
+  asked.memory = where.bytes;
+  asked.count = where.size;
+  for (;;) {
+    const int result = access::perform(peer, asked);
+    if (result != -EAGAIN || !is_unix(where)) return result;
+    this_task::sleep_for(full_backlog_pause);
+  }
+}
+
+}  // namespace
+
+listener::listener(const endpoint& where, listener_options options) {
+  const os::address at = access::address_of(where);
+  const std::string doing = "listen on " + where.text();
+  const auto good = [&](int result) {
+    if (result < 0) fail(result, doing);
+    return result;
+  };
+  new_descriptor made(good(os::make_stream_socket(at)));
+  if (!is_unix(at)) {
+    good(os::set_option(made.get(), os::socket_option::reuse_address, options.reuse_address));
+    if (options.reuse_port) good(os::set_option(made.get(), os::socket_option::reuse_port, 1));
+  }
+  good(os::bind_socket(made.get(), at));
+  good(os::listen_on(made.get(), options.backlog));
+  access::take(*this, made.hand_over(), is_unix(at) ? kind_of::unix_stream : kind_of::tcp);
+}
+
+stream listener::accept() {
+  const int result = accept_on(*this);
+  if (is_out_of_descriptors(result)) fail_out_of_descriptors(result);
+  return access::accepted(*this, checked(result, "accept"));
+}
+
+stream listener::accept(std::error_code& error) {
+  const int result = accept_on(*this);
+  error = result < 0 ? code_of(result) : std::error_code();
+  return result < 0 ? stream() : access::accepted(*this, result);
+}
+
+stream connect(const endpoint& to, std::error_code& error) {
+  const os::address where = access::address_of(to);
+  stream peer;
+  int result = os::make_stream_socket(where);
+  if (result >= 0) {
+    access::take(peer, result, is_unix(where) ? kind_of::unix_stream : kind_of::tcp);
+    result = connect_to(peer, where);
+  }
+  error = result < 0 ? code_of(result) : std::error_code();
+  return result < 0 ? stream() : std::move(peer);
+}
+
+stream connect(const endpoint& to) {
+  std::error_code error;
+  stream peer = connect(to, error);
+  if (error) fail(-error.value(), "connect to " + to.text());
+  return peer;
+}
+
+}  // namespace ramie::inline v0::net

@@ -1,0 +1,193 @@
+#include "io/access.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+namespace ramie::inline v0::net {
+namespace {
+
+constexpr std::size_t bytes_at_once = INT_MAX & ~std::size_t{4095};  // as the kernel moves them at most
+
+// One piece of memory.
+os::io_request request(os::io_kind kind, const void* memory, std::size_t bytes) noexcept {
+  os::io_request asked;
+  asked.kind = kind;
+  asked.memory = const_cast<void*>(memory);
+  asked.count = static_cast<std::uint32_t>(std::min(bytes, bytes_at_once));
+  return asked;
+}
+
+int move(socket& on, bool out, const void* memory, std::size_t bytes) {
+  if (!access::is_byte_file(on))
+    return access::perform(on, request(out ? os::io_kind::send : os::io_kind::receive, memory, bytes));
+  iovec piece = {const_cast<void*>(memory), std::min(bytes, bytes_at_once)};
+  return access::perform(on, request(out ? os::io_kind::write : os::io_kind::read, &piece, 1));
+}
+
+template <class Pieces>
+int move_pieces(socket& on, bool out, const Pieces& pieces) {
+  os::message all;
+  for (const auto& piece : pieces) {
+    if (!piece.empty() && !all.add(piece.data(), piece.size())) break;
+  }
+  if (all.header.msg_iovlen == 0) return 0;
+  if (access::is_byte_file(on))
+    return access::perform(on,
+                           request(out ? os::io_kind::write : os::io_kind::read, all.pieces, all.header.msg_iovlen));
+  return access::perform(on, request(out ? os::io_kind::send_message : os::io_kind::receive_message, &all.header, 0));
+}
+
+std::size_t told(int result, std::error_code& error) noexcept {
+  error = result < 0 ? code_of(result) : std::error_code();
+  return static_cast<std::size_t>(std::max(result, 0));
+}
+
+}  // namespace
+
+std::size_t stream::read_some(buffer into) {
+  if (into.empty()) return 0;
+  return static_cast<std::size_t>(checked(move(*this, false, into.data(), into.size()), "read_some"));
+}
+std::size_t stream::read_some(buffer into, std::error_code& error) {
+  return told(into.empty() ? 0 : move(*this, false, into.data(), into.size()), error);
+}
+std::size_t stream::read_some(std::span<const buffer> into, std::error_code& error) {
+  return told(move_pieces(*this, false, into), error);
+}
+std::size_t stream::write_some(const_buffer from) {
+  if (from.empty()) return 0;
+  return static_cast<std::size_t>(checked(move(*this, true, from.data(), from.size()), "write_some"));
+}
+std::size_t stream::write_some(const_buffer from, std::error_code& error) {
+  return told(from.empty() ? 0 : move(*this, true, from.data(), from.size()), error);
+}
+std::size_t stream::write_some(std::span<const const_buffer> from, std::error_code& error) {
+  return told(move_pieces(*this, true, from), error);
+}
+
+void stream::write_all(const_buffer from) {
+  while (!from.empty()) from = from.subspan(write_some(from));
+}
+std::size_t stream::write_all(const_buffer from, std::error_code& error) {
+  std::size_t done = 0;
+  error.clear();
+  while (done < from.size() && !error) done += write_some(from.subspan(done), error);
+  return done;
+}
+
+std::size_t stream::read_exactly(buffer into) {
+  std::error_code error;
+  const std::size_t done = read_exactly(into, error);
+  if (error) fail(-error.value(), "read_exactly");
+  return done;
+}
+std::size_t stream::read_exactly(buffer into, std::error_code& error) {
+  std::size_t done = 0;
+  error.clear();
+  while (done < into.size()) {
+    const std::size_t got = read_some(into.subspan(done), error);
+    if (got == 0) break;
+    done += got;
+  }
+  return done;
+}
+
+void stream::shutdown_send() { checked(os::end_sending(access::number_of(*this, "shutdown_send")), "shutdown_send"); }
+
+endpoint stream::remote() const {
+  os::address told;
+  checked(os::remote_address(access::number_of(*this, "remote"), told), "getpeername");
+  return access::endpoint_of(told);
+}
+
+credentials stream::peer_credentials() const {
+  os::peer told;
+  checked(os::peer_of(access::number_of(*this, "peer_credentials"), told), "peer_credentials");
+  return {told.process, told.user, told.group};
+}
+
+void stream::set_no_delay(bool on) {
+  checked(os::set_option(access::number_of(*this, "set_no_delay"), os::socket_option::no_delay, on), "set_no_delay");
+}
+void stream::set_keep_alive(bool on) {
+  checked(os::set_option(access::number_of(*this, "set_keep_alive"), os::socket_option::keep_alive, on),
+          "set_keep_alive");
+}
+void stream::set_receive_buffer_bytes(int bytes) {
+  checked(os::set_option(access::number_of(*this, "set_receive_buffer_bytes"), os::socket_option::receive_buffer_bytes,
+                         bytes),
+          "set_receive_buffer_bytes");
+}
+void stream::set_send_buffer_bytes(int bytes) {
+  checked(
+      os::set_option(access::number_of(*this, "set_send_buffer_bytes"), os::socket_option::send_buffer_bytes, bytes),
+      "set_send_buffer_bytes");
+}
+
+void stream::send_descriptor(int number) {
+  const char with = 0;
+  os::message one;
+  one.add(&with, 1);
+  one.attach(number);
+  checked(access::perform(*this, request(os::io_kind::send_message, &one.header, 0)), "send_descriptor");
+}
+
+int stream::receive_descriptor() {
+  char with = 0;
+  os::message one;
+  one.add(&with, 1);
+  one.make_room_for_descriptor();
+  const int got =
+      checked(access::perform(*this, request(os::io_kind::receive_message, &one.header, 0)), "receive_descriptor");
+  if (got == 0) fail(-ENOMSG, "receive_descriptor: the stream has ended");
+  const int number = one.attached();
+  if (number < 0) fail(-EBADMSG, "receive_descriptor: a byte came without a descriptor");
+  return number;
+}
+
+stream stream::adopt(int number, bool keep) {
+  stream result;
+  const bool is_socket = os::is_socket(number);
+  os::address told;
+  if (is_socket) checked(os::local_address(number, told), "adopt");
+  const bool is_unix = os::family_of(told) == os::address_family::unix_socket;
+  // Sockets are asked not to block each time.
+  access::take(result, number,
+               !is_socket ? kind_of::bytes
+               : is_unix  ? kind_of::unix_stream
+                          : kind_of::tcp,
+               {.ours = !keep, .may_block = !is_socket && !os::is_non_blocking(number)});
+  return result;
+}
+
+namespace {
+
+std::pair<stream, stream> adopt_both(const int (&ends)[2]) {
+  stream first;
+  try {
+    first = stream::adopt(ends[0]);
+  } catch (...) {
+    os::close_descriptor(ends[1]);
+    throw;
+  }
+  return {std::move(first), stream::adopt(ends[1])};
+}
+
+}  // namespace
+
+std::pair<stream, stream> pipe_pair() {
+  int ends[2];
+  checked(os::make_pipe(ends), "pipe");
+  return adopt_both(ends);
+}
+
+std::pair<stream, stream> socket_pair() {
+  int ends[2];
+  checked(os::make_socket_pair(ends), "socket_pair");
+  return adopt_both(ends);
+}
+
+}  // namespace ramie::inline v0::net

@@ -1,0 +1,308 @@
+// What is around a socket: other threads, timers, signals, limits, silence.
+#include "io/net_world.hpp"
+
+#include <ramie/channel.hpp>
+
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace ramie_test;
+
+class around : public net_world {};
+
+void echo(net::stream peer) {
+  std::array<std::byte, 512> data;
+  while (const std::size_t got = peer.read_some(data)) peer.write_all(std::span<const std::byte>(data).first(got));
+}
+
+TEST_F(around, another_thread_wakes_one_that_sleeps_in_the_poller) {
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = connected();
+    auto reads = s.spawn([&near = near] { return read_text(near); });
+    ramie::channel<int> numbers(1);
+    std::thread sender([&] {
+      for (int i = 0; i < 200; ++i) {
+        if (i % 50 == 0) std::this_thread::sleep_for(2ms);
+        numbers.send(i);
+      }
+      numbers.close();
+    });
+    int sum = 0;
+    for (int each : numbers) sum += each;
+    EXPECT_EQ(sum, 199 * 200 / 2);
+    sender.join();
+    EXPECT_FALSE(reads.done());
+    far.close();
+  });
+}
+
+TEST_F(around, timers_ring_while_the_thread_sleeps_in_the_poller) {
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = connected();
+    s.spawn([&near = near] { read_text(near); });
+    const auto start = ramie::this_task::now();
+    for (int i = 0; i < 10; ++i) ramie::this_task::sleep_for(2ms);
+    EXPECT_GE(ramie::this_task::now() - start, 20ms);
+    far.close();
+  });
+}
+
+TEST_F(around, two_schedulers_talk) {
+  net::listener door("127.0.0.1:0");
+  std::thread server([&] { ramie::run([&] { echo(door.accept()); }); });
+  ramie::run([&] {
+    net::stream peer = net::connect(door.local());
+    for (int i = 0; i < 500; ++i) {
+      peer.write_all("ping");
+      std::array<char, 4> back{};
+      ASSERT_EQ(peer.read_exactly(back), 4U);
+    }
+  });
+  server.join();
+}
+
+TEST_F(around, a_stream_is_read_on_one_thread_and_written_on_another) {
+  std::pair<net::stream, net::stream> ends = net::socket_pair();
+  std::thread other([&] { ramie::run([&] { echo(std::move(ends.second)); }); });
+  std::thread writer([&] {
+    ramie::run([&] {
+      for (int i = 0; i < 2000; ++i) ends.first.write_all("0123456789");
+      ends.first.shutdown_send();
+    });
+  });
+  std::size_t got = 0;
+  ramie::run([&] {
+    while (const std::size_t count = read_text(ends.first).size()) got += count;
+  });
+  writer.join();
+  other.join();
+  EXPECT_EQ(got, 20'000U);
+}
+
+class fewer_descriptors {
+ public:
+  explicit fewer_descriptors(std::size_t allowed) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit less = before_;
+    less.rlim_cur = allowed;
+    setrlimit(RLIMIT_NOFILE, &less);
+  }
+  ~fewer_descriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  fewer_descriptors(const fewer_descriptors&) = delete;
+  fewer_descriptors& operator=(const fewer_descriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(around, a_listener_survives_the_limit_of_descriptors) {
+  ramie::run([] {
+    net::listener door("127.0.0.1:0");
+    net::stream near = net::connect(door.local());
+    {
+      std::vector<int> taken;
+      for (int one; taken.size() < 20'000 && (one = dup(0)) >= 0;) {
+        taken.push_back(one);
+        if (taken.size() == 10) break;
+      }
+      const fewer_descriptors limit(static_cast<std::size_t>(taken.back()) + 1);
+      try {
+        static_cast<void>(door.accept());
+        ADD_FAILURE() << "a descriptor was free";
+      } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::too_many_files_open);
+        EXPECT_NE(std::string(error.what()).find("RLIMIT_NOFILE"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find(std::to_string(taken.back() + 1)), std::string::npos) << error.what();
+      }
+      std::error_code error;
+      EXPECT_FALSE(door.accept(error).is_open());
+      EXPECT_EQ(error, std::errc::too_many_files_open);
+      ::close(taken.back());
+      taken.pop_back();
+      net::stream far = door.accept();
+      far.write_all("after the limit");
+      EXPECT_EQ(read_text(near), "after the limit");
+      for (int one : taken) ::close(one);
+    }
+  });
+}
+
+TEST_F(around, at_the_limit_an_accept_waits_until_somebody_is_there) {
+  ramie::run([](ramie::scope& s) {
+    net::listener door("127.0.0.1:0");
+    net::stream warm = net::connect(door.local());  // the poller has its descriptors
+    net::stream warm_far = door.accept();
+    int last = dup(0);
+    const fewer_descriptors limit(static_cast<std::size_t>(last) + 1);
+    auto accepts = s.spawn([&] {
+      std::error_code error;
+      static_cast<void>(door.accept(error));
+      return error;
+    });
+    ramie::this_task::sleep_for(3ms);
+    EXPECT_FALSE(accepts.done());
+    ::close(last);
+    net::stream near = net::connect(door.local());  // takes the last one
+    EXPECT_EQ(accepts.get(), std::errc::too_many_files_open);
+  });
+}
+
+std::atomic<int> alarms = 0;
+int alarm_writes_to = -1;
+
+class alarms_every {
+ public:
+  explicit alarms_every(std::chrono::microseconds period, bool once = false) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      const int before = errno;
+      alarms.fetch_add(1);
+      if (alarm_writes_to >= 0) [[maybe_unused]]
+        const ssize_t written = ::write(alarm_writes_to, "!", 1);
+      errno = before;
+    };
+    sigaction(SIGALRM, &action, &before_);  // without SA_RESTART
+    itimerval often{};
+    often.it_value.tv_usec = period.count();
+    if (!once) often.it_interval.tv_usec = period.count();
+    setitimer(ITIMER_REAL, &often, nullptr);
+  }
+  ~alarms_every() {
+    const itimerval none{};
+    setitimer(ITIMER_REAL, &none, nullptr);
+    sigaction(SIGALRM, &before_, nullptr);
+  }
+  alarms_every(const alarms_every&) = delete;
+  alarms_every& operator=(const alarms_every&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+TEST_F(around, signals_interrupt_nothing) {
+  alarms = 0;
+  const alarms_every millisecond(1000us);
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = connected();
+    s.spawn([&far = far] {
+      for (int i = 0; i < 50; ++i) {
+        ramie::this_task::sleep_for(1ms);
+        far.write_all("0123456789");
+      }
+      far.close();
+    });
+    std::size_t got = 0;
+    while (const std::size_t count = read_text(near).size()) got += count;
+    EXPECT_EQ(got, 500U);
+  });
+  std::pair<net::stream, net::stream> ends = net::socket_pair();
+  // A thread that blocks is interrupted too.
+  std::thread late([&] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    std::this_thread::sleep_for(20ms);
+    ends.second.write_all("x");
+  });
+  EXPECT_EQ(read_text(ends.first), "x");
+  late.join();
+  EXPECT_GT(alarms.load(), 10);
+}
+
+// Nobody else in this process could write: only the kernel, by a signal, long after silence was noticed.
+TEST_F(around, a_read_in_flight_is_no_deadlock) {
+  ramie::run([] {
+    auto [reader, writer] = net::pipe_pair();
+    alarm_writes_to = writer.number();
+    const alarms_every later(100'000us, true);
+    EXPECT_EQ(read_text(reader), "!");
+    alarm_writes_to = -1;
+  });
+}
+
+TEST_F(around, without_one_a_deadlock_is_found_although_there_is_a_poller) {
+  EXPECT_THROW(ramie::run([] {
+                 auto [near, far] = connected();
+                 far.write_all("x");
+                 read_text(near);
+                 ramie::channel<int> never;
+                 never.receive();
+               }),
+               ramie::deadlock);
+}
+
+TEST_F(around, who_waits_does_not_turn) {
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = connected();
+    for (int i = 0; i < 10; ++i) s.spawn([&near = near] { read_text(near); });
+    ramie::this_task::sleep_for(50ms);
+    rusage before{}, after{};
+    getrusage(RUSAGE_THREAD, &before);
+    ramie::this_task::sleep_for(300ms);
+    getrusage(RUSAGE_THREAD, &after);
+    EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 5) << "how often the thread went to sleep in 300 ms";
+    far.close();
+  });
+}
+
+TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = connected();
+    bool done = false;
+    long turns = 0;
+    s.spawn([&] {
+      while (!done) {
+        ++turns;
+        ramie::this_task::yield();
+      }
+    });
+    s.spawn([&far = far] { echo(std::move(far)); });
+    for (int i = 0; i < 200; ++i) {
+      near.write_all("ping");
+      std::array<char, 4> back{};
+      ASSERT_EQ(near.read_exactly(back), 4U);
+    }
+    near.close();
+    done = true;
+    EXPECT_GT(turns, 200);
+  });
+}
+
+TEST_F(around, one_that_always_succeeds_at_once_lets_others_run) {
+  ramie::run([](ramie::scope& s) {
+    auto [near, far] = net::socket_pair();
+    bool others = false;
+    auto pumps = s.spawn([&near = near, &far = far, &others] {
+      for (int i = 0; i < 100'000 && !others; ++i) {
+        far.write_all("x");
+        read_text(near);
+      }
+    });
+    s.spawn([&] { others = true; });
+    pumps.join();
+    EXPECT_TRUE(others);
+  });
+}
+
+TEST_F(around, operations_outlive_a_turn_of_a_host_loop) {
+  ramie::runtime app;
+  std::string got;
+  std::pair<net::stream, net::stream> ends = net::socket_pair();
+  app.post([&] { got = read_text(ends.first); });
+  EXPECT_FALSE(app.run_once(1ms));
+  ends.second.write_all("between two turns");
+  while (!app.run_once(1ms)) {
+  }
+  EXPECT_EQ(got, "between two turns");
+}
+
+}  // namespace
