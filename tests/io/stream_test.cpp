@@ -154,7 +154,7 @@ TEST_F(streams, a_writer_waits_for_a_slow_reader_and_nothing_is_lost) {
   ramie::run([](ramie::scope& s) {
     auto [near, far] = connected();
     near.set_send_buffer_bytes(4096);
-    std::vector<unsigned char> data(4 << 20);
+    std::vector<unsigned char> data(256 << 10);
     std::iota(data.begin(), data.end(), static_cast<unsigned char>(0));
     s.spawn([&] {
       near.write_all(std::as_bytes(std::span(data)));

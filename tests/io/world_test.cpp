@@ -42,6 +42,7 @@ TEST_F(around, another_thread_wakes_one_that_sleeps_in_the_poller) {
     sender.join();
     EXPECT_FALSE(reads.done());
     far.close();
+    reads.join();
   });
 }
 
@@ -53,6 +54,7 @@ TEST_F(around, timers_ring_while_the_thread_sleeps_in_the_poller) {
     for (int i = 0; i < 10; ++i) ramie::this_task::sleep_for(2ms);
     EXPECT_GE(ramie::this_task::now() - start, 20ms);
     far.close();
+    s.join();
   });
 }
 
@@ -251,6 +253,7 @@ TEST_F(around, who_waits_does_not_turn) {
     getrusage(RUSAGE_THREAD, &after);
     EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 5) << "how often the thread went to sleep in 300 ms";
     far.close();
+    s.join();
   });
 }
 
