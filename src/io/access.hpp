@@ -21,6 +21,10 @@ struct access {
   static void take(socket& into, int number, kind_of kind, poll::descriptor_traits traits = {});
   [[nodiscard]] static bool is_byte_file(const socket& one) noexcept { return one.kind_ == kind_of::bytes; }
 
+  [[nodiscard]] static bool may_block(const socket& one) noexcept {
+    return one.descriptor_ != nullptr && one.descriptor_->may_block();
+  }
+
   // What the operation says: its result or -errno. EBADF when it is not open. What it is called while it waits depends
   // on the kind of socket and on the operation.
   static int perform(socket& on, const os::io_request& asked);

@@ -10,6 +10,8 @@ namespace ramie::inline v0::net {
 namespace {
 
 constexpr std::size_t bytes_at_once = INT_MAX & ~std::size_t{4095};  // as the kernel moves them at most
+// PIPE_BUF: a pipe that is writable takes so many without blocking.
+constexpr std::size_t pipe_takes = 4096;
 
 // One piece of memory.
 os::io_request request(os::io_kind kind, const void* memory, std::size_t bytes) noexcept {
@@ -23,7 +25,7 @@ os::io_request request(os::io_kind kind, const void* memory, std::size_t bytes) 
 int move(socket& on, bool out, const void* memory, std::size_t bytes) {
   if (!access::is_byte_file(on))
     return access::perform(on, request(out ? os::io_kind::send : os::io_kind::receive, memory, bytes));
-  iovec piece = {const_cast<void*>(memory), std::min(bytes, bytes_at_once)};
+  iovec piece = {const_cast<void*>(memory), std::min(bytes, out && access::may_block(on) ? pipe_takes : bytes_at_once)};
   return access::perform(on, request(out ? os::io_kind::write : os::io_kind::read, &piece, 1));
 }
 
@@ -33,6 +35,8 @@ int move_pieces(socket& on, bool out, const Pieces& pieces) {
   for (const auto& piece : pieces) {
     if (!piece.empty() && !all.add(piece.data(), piece.size())) break;
   }
+  if (out && access::may_block(on) && all.header.msg_iovlen != 0)
+    return move(on, out, all.pieces->iov_base, all.pieces->iov_len);
   if (all.header.msg_iovlen == 0) return 0;
   if (access::is_byte_file(on))
     return access::perform(on,

@@ -244,6 +244,14 @@ TEST_F(streams, a_descriptor_that_blocks_is_taken_as_it_is) {
     });
     EXPECT_EQ(read_text(reader), "late");
     EXPECT_TRUE(others_ran);
+    // More than the pipe holds: the thread must not stand still in write(2).
+    s.spawn([&] {
+      writer.write_all(std::string(300'000, 'x'));
+      writer.close();
+    });
+    std::size_t total = 0;
+    while (const std::size_t got = read_text(reader).size()) total += got;
+    EXPECT_EQ(total, 300'000U);
   });
 }
 
