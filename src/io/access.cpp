@@ -74,6 +74,7 @@ endpoint access::endpoint_of(const os::address& one) noexcept {
 }
 
 void access::take(socket& into, int number, kind_of kind, poll::descriptor_traits traits) {
+  traits.is_tcp = kind == kind_of::tcp;
   poll::descriptor* held = nullptr;
   try {
     held = poll::descriptor::take(number, traits);

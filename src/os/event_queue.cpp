@@ -99,6 +99,7 @@ int event_queue::wait(std::span<happened> found, std::int64_t due_ns, bool now, 
         .tag = one.data.u64,
         .to_readers = broken || (one.events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0,
         .to_writers = broken || (one.events & EPOLLOUT) != 0,
+        .odd = broken || (one.events & (EPOLLRDHUP | EPOLLPRI)) != 0,
     };
   }
   return result < 0 ? result : told;

@@ -12,6 +12,7 @@ namespace ramie::os {
 struct happened {
   std::uint64_t tag = 0;
   bool to_readers = false, to_writers = false;
+  bool odd = false;  // an end, an error or urgent bytes: an empty stream is not the whole story
 };
 
 class event_queue {

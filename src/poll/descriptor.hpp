@@ -19,6 +19,7 @@ struct operation;
 struct descriptor_traits {
   bool ours = true;        // closed at the end
   bool may_block = false;  // not O_NONBLOCK, and not ours to change: a terminal, an inherited pipe
+  bool is_tcp = false;     // a receive that did not fill its buffer has emptied it, but for its end and urgent bytes
 };
 
 class descriptor {
@@ -30,6 +31,7 @@ class descriptor {
 
   [[nodiscard]] int number() const noexcept { return number_; }
   [[nodiscard]] bool may_block() const noexcept { return traits_.may_block; }
+  [[nodiscard]] bool is_tcp() const noexcept { return traits_.is_tcp; }
   // Never given twice, as numbers are.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 

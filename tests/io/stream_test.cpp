@@ -80,6 +80,28 @@ TEST_F(streams, a_stream_that_ends_early_says_how_much_was_read) {
   });
 }
 
+TEST_F(streams, bytes_and_the_end_that_come_together_are_both_seen) {
+  ramie::run([](ramie::scope& s) {
+    for (bool urgent : {false, true}) {
+      auto [near, far] = connected();
+      std::string got;
+      auto reads = s.spawn([&near = near, &got] {
+        for (std::string part; !(part = read_text(near)).empty();) got += part;
+      });
+      ramie::this_task::sleep_for(1ms);
+      far.write_all("first ");
+      ramie::this_task::sleep_for(1ms);
+      if (urgent) {
+        ASSERT_EQ(::send(far.number(), "!", 1, MSG_OOB), 1);
+      }
+      far.write_all("and last");
+      far.close();
+      reads.join();
+      EXPECT_EQ(got, "first and last");
+    }
+  });
+}
+
 TEST_F(streams, a_reset_connection_is_a_typed_error_and_then_the_end) {
   ramie::run([](ramie::scope& s) {
     auto [near, far] = connected();

@@ -49,6 +49,7 @@ int epoll_poller::watch(operation& one) {
   if (!is_known) {
     here.id = 0;
     here.watched = 0;
+    here.is_empty = here.is_odd = false;
     ++here.generation;
   }
   wanted = static_cast<std::int16_t>(wanted | here.watched);
@@ -61,12 +62,35 @@ int epoll_poller::watch(operation& one) {
   return 0;
 }
 
+epoll_poller::entry* epoll_poller::known(const descriptor& one) noexcept {
+  const auto place = static_cast<std::size_t>(one.number());
+  if (place >= entries_.size() || entries_[place] == nullptr || entries_[place]->id != one.id()) return nullptr;
+  return entries_[place];
+}
+
+// Without asking. Who is to be called off is to have what is there first, so that one asks.
+bool epoll_poller::finds_nothing(const operation& one) noexcept {
+  if (!one.on->is_tcp() || one.asked.kind != os::io_kind::receive || home_.running->interrupt) return false;
+  const entry* here = known(*one.on);
+  return here != nullptr && here->is_empty;
+}
+
+void epoll_poller::see_emptied(const operation& one, int received) noexcept {
+  if (!one.on->is_tcp() || one.asked.kind != os::io_kind::receive) return;
+  if (received <= 0 || static_cast<std::uint32_t>(received) == one.asked.count) return;
+  entry* here = known(*one.on);
+  if (here != nullptr && !here->is_odd && (here->watched & os::readable) != 0) here->is_empty = true;
+}
+
 int epoll_poller::run(operation& one) {
   for (;;) {
-    const int result = os::attempt(one.asked);
-    if (!os::would_wait(one.asked.kind, result)) {
-      if (os::was_interrupted(result)) continue;
-      return result;
+    if (!finds_nothing(one)) {
+      const int result = os::attempt(one.asked);
+      if (!os::would_wait(one.asked.kind, result)) {
+        if (os::was_interrupted(result)) continue;
+        see_emptied(one, result);
+        return result;
+      }
     }
     const standing here(one);
     if (!here) return -ECANCELED;
@@ -110,7 +134,11 @@ bool epoll_poller::collect(std::int64_t due_ns, bool now) noexcept {
     const os::happened& event = found_[static_cast<std::size_t>(i)];
     entry& here = *entries_[event.tag & UINT32_MAX];
     if (here.generation != event.tag >> generation_shift || here.id == 0) continue;
-    if (event.to_readers) wake_all(here.readers);
+    here.is_odd = here.is_odd || event.odd;
+    if (event.to_readers) {
+      here.is_empty = false;
+      wake_all(here.readers);
+    }
     if (event.to_writers) wake_all(here.writers);
     wake_all(here.either);
   }

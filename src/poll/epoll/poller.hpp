@@ -3,7 +3,8 @@
 //
 // A descriptor is watched once, edge triggered, from the first wait on it: what happens to it later is told without
 // another system call. Since every wait is preceded by a try that found nothing, no edge is ever missed; since an edge
-// wakes all who wait for it, one that is cancelled takes nothing from the others.
+// wakes all who wait for it, one that is cancelled takes nothing from the others. A TCP receive that did not fill its
+// buffer stands for the try that finds nothing, as epoll(7) says: one system call less for each request.
 // The table is by number, and numbers are used again: an entry knows the id of its descriptor, and an event carries the
 // entry's generation, so one that is late, or belongs to a copy of the file elsewhere, is nobody's.
 #pragma once
@@ -31,10 +32,15 @@ class epoll_poller final : public poller {
     std::uint64_t id = 0;  // of its descriptor; 0: none
     std::uint32_t generation = 0;
     std::int16_t watched = 0;  // for which events
+    bool is_empty = false;     // nothing to receive until an edge says otherwise
+    bool is_odd = false;       // it has ended or the like: only a try can tell
     parking::wait_list readers, writers, either;
   };
 
   int watch(operation& one);
+  entry* known(const descriptor& one) noexcept;
+  [[nodiscard]] bool finds_nothing(const operation& one) noexcept;
+  void see_emptied(const operation& one, int received) noexcept;
   parking::wait_list& line_of(const operation& one) noexcept;
   void wake_all(parking::wait_list& line) noexcept;
   // False: nothing but the time, when there was one.
