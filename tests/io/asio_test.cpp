@@ -20,8 +20,9 @@ static_assert(boost::beast::is_sync_stream<net::asio_stream>::value);
 
 TEST_F(with_boost, a_request_and_its_answer_go_through_beast) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    s.spawn([&far = far] {
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    s.spawn([&far] {
       net::asio_stream stream(far);
       boost::beast::flat_buffer buffer;
       http::request<http::string_body> request;
@@ -50,8 +51,9 @@ TEST_F(with_boost, a_request_and_its_answer_go_through_beast) {
 
 TEST_F(with_boost, read_until_finds_lines_and_then_the_end) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    s.spawn([&far = far] {
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    s.spawn([&far] {
       for (const char* part : {"first li", "ne\nsecond", " line\nrest"}) {
         far.write_all(part);
         ramie::this_task::sleep_for(1ms);
@@ -74,9 +76,10 @@ TEST_F(with_boost, read_until_finds_lines_and_then_the_end) {
 
 TEST_F(with_boost, asio_reads_and_writes_until_all_is_done) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     const std::string text(1 << 20, 'x');
-    s.spawn([&far = far, &text] {
+    s.spawn([&far, &text] {
       net::asio_stream stream(far);
       EXPECT_EQ(boost::asio::write(stream, boost::asio::buffer(text)), text.size());
       far.shutdown_send();
@@ -93,7 +96,8 @@ TEST_F(with_boost, asio_reads_and_writes_until_all_is_done) {
 
 TEST_F(with_boost, errors_of_the_system_are_boosts) {
   ramie::run([] {
-    auto [near, far] = net::socket_pair();
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     far.close();
     net::asio_stream stream(near);
     boost::system::error_code error;

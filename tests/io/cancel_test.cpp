@@ -18,8 +18,9 @@ class calling_off : public net_world {};
 
 TEST_F(calling_off, a_read_that_timed_out_leaves_the_bytes_to_the_next) {
   ramie::run([] {
-    auto [near, far] = connected();
-    EXPECT_FALSE(ramie::try_for(5ms, [&near = near] { read_text(near); }));
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    EXPECT_FALSE(ramie::try_for(5ms, [&near] { read_text(near); }));
     far.write_all("later");
     EXPECT_EQ(read_text(near), "later");
   });
@@ -51,11 +52,12 @@ TEST_F(calling_off, a_connect_that_nobody_answers_ends_with_its_time) {
 
 TEST_F(calling_off, what_can_be_done_at_once_is_done_although_the_time_is_over) {
   ramie::run([] {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     far.write_all("there already");
     ramie::this_task::sleep_for(1ms);
     std::string got;
-    EXPECT_TRUE(ramie::try_for(0ms, [&near = near, &got] {
+    EXPECT_TRUE(ramie::try_for(0ms, [&near, &got] {
       ramie::this_task::reduce(100'000);
       got = read_text(near);
     }));
@@ -65,9 +67,10 @@ TEST_F(calling_off, what_can_be_done_at_once_is_done_although_the_time_is_over) 
 
 TEST_F(calling_off, a_cancelled_reader_takes_nothing_from_the_other) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    auto first = s.spawn([&near = near] { return read_text(near); });
-    auto second = s.spawn([&near = near] { return read_text(near); });
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    auto first = s.spawn([&near] { return read_text(near); });
+    auto second = s.spawn([&near] { return read_text(near); });
     ramie::this_task::sleep_for(1ms);
     far.write_all("for whoever is there");
     first.cancel();
@@ -81,12 +84,13 @@ TEST_F(calling_off, a_cancelled_reader_takes_nothing_from_the_other) {
 TEST_F(calling_off, racing_with_data_loses_and_doubles_nothing) {
   std::mt19937_64 random(seed());
   ramie::run([&](ramie::scope& s) {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     near.set_no_delay();
     constexpr std::uint32_t total = 20'000;
     std::uint32_t sent = 0, seen = 0;
     int called_off = 0;
-    s.spawn([&near = near, &sent, &random] {
+    s.spawn([&near, &sent, &random] {
       while (sent < total) {
         std::array<std::uint32_t, 16> numbers;
         const std::uint32_t count = std::min<std::uint32_t>(total - sent, 1 + random() % numbers.size());
@@ -103,7 +107,7 @@ TEST_F(calling_off, racing_with_data_loses_and_doubles_nothing) {
       std::array<std::byte, 100> piece;
       std::size_t got = 0;
       const auto patience = std::chrono::microseconds(random() % 150);
-      const bool in_time = ramie::try_for(patience, [&far = far, &piece, &got, &ended] {
+      const bool in_time = ramie::try_for(patience, [&far, &piece, &got, &ended] {
         got = far.read_some(piece);
         ended = got == 0;
       });
@@ -129,10 +133,11 @@ TEST_F(calling_off, racing_with_data_loses_and_doubles_nothing) {
 
 TEST_F(calling_off, closing_wakes_who_waits_with_an_error_of_its_own) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     net::listener door("127.0.0.1:0");
-    auto reads = s.spawn([&near = near] { return error_of([&] { read_text(near); }); });
-    auto reads_too = s.spawn([&near = near] { return error_of([&] { read_text(near); }); });
+    auto reads = s.spawn([&near] { return error_of([&] { read_text(near); }); });
+    auto reads_too = s.spawn([&near] { return error_of([&] { read_text(near); }); });
     auto accepts = s.spawn([&] { return error_of([&] { static_cast<void>(door.accept()); }); });
     ramie::this_task::sleep_for(1ms);
     near.close();
@@ -147,16 +152,18 @@ TEST_F(calling_off, closing_wakes_who_waits_with_an_error_of_its_own) {
 TEST_F(calling_off, a_number_that_is_used_again_is_somebody_elses) {
   ramie::run([](ramie::scope& s) {
     for (int round = 0; round < 50; ++round) {
-      auto [near, far] = net::socket_pair();
-      auto reads = s.spawn([&near = near] { return error_of([&] { read_text(near); }); });
+      auto near_and_far = net::socket_pair();
+      auto &near = near_and_far.first, &far = near_and_far.second;
+      auto reads = s.spawn([&near] { return error_of([&] { read_text(near); }); });
       ramie::this_task::yield();
       const int number = near.number();
       far.write_all("too late");
       near.close();
       reads.join();
-      auto [next, next_far] = net::socket_pair();
+      auto next_and_next_far = net::socket_pair();
+      auto &next = next_and_next_far.first, &next_far = next_and_next_far.second;
       EXPECT_EQ(next.number(), number) << "the lowest free number";
-      auto reads_next = s.spawn([&next = next] { return read_text(next); });
+      auto reads_next = s.spawn([&next] { return read_text(next); });
       for (int i = 0; i < 3; ++i) ramie::this_task::yield();
       EXPECT_FALSE(reads_next.done());
       next_far.write_all("its own");
@@ -186,9 +193,10 @@ TEST_F(calling_off, closing_from_another_thread_wakes_too) {
 
 TEST_F(calling_off, a_shielded_read_is_not_called_off) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     std::string got;
-    auto reads = s.spawn([&near = near, &got] { ramie::with_shield(10s, [&] { got = read_text(near); }); });
+    auto reads = s.spawn([&near, &got] { ramie::with_shield(10s, [&] { got = read_text(near); }); });
     ramie::this_task::sleep_for(1ms);
     reads.cancel();
     ramie::this_task::sleep_for(1ms);
@@ -200,7 +208,8 @@ TEST_F(calling_off, a_shielded_read_is_not_called_off) {
 
 TEST_F(calling_off, a_destructor_may_still_write_while_an_exception_is_on_its_way) {
   ramie::run([] {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     struct says_goodbye {
       net::stream& to;
       ~says_goodbye() { to.write_all("goodbye"); }

@@ -33,7 +33,8 @@ TEST_F(unix_sockets, a_stream_by_a_path_and_by_an_abstract_name) {
 
 TEST_F(unix_sockets, the_peer_says_who_it_is) {
   ramie::run([] {
-    auto [near, far] = net::socket_pair();
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first;
     const net::credentials who = near.peer_credentials();
     EXPECT_EQ(who.process, getpid());
     EXPECT_EQ(who.user, getuid());
@@ -43,9 +44,11 @@ TEST_F(unix_sockets, the_peer_says_who_it_is) {
 
 TEST_F(unix_sockets, a_descriptor_travels) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = net::socket_pair();
-    auto [reader, writer] = net::pipe_pair();
-    s.spawn([&near = near, &writer = writer] {
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    auto reader_and_writer = net::pipe_pair();
+    auto &reader = reader_and_writer.first, &writer = reader_and_writer.second;
+    s.spawn([&near, &writer] {
       near.send_descriptor(writer.number());
       writer.close();
       near.write_all("x");
@@ -59,21 +62,24 @@ TEST_F(unix_sockets, a_descriptor_travels) {
     }
     EXPECT_EQ(read_text(reader), "through the copy");
     EXPECT_EQ(read_text(reader), "");
-    EXPECT_EQ(error_of([&far = far] { static_cast<void>(far.receive_descriptor()); }), std::errc::bad_message);
-    EXPECT_EQ(error_of([&far = far] { static_cast<void>(far.receive_descriptor()); }), std::errc::no_message);
+    EXPECT_EQ(error_of([&far] { static_cast<void>(far.receive_descriptor()); }), std::errc::bad_message);
+    EXPECT_EQ(error_of([&far] { static_cast<void>(far.receive_descriptor()); }), std::errc::no_message);
   });
 }
 
 TEST_F(unix_sockets, what_happens_to_a_copy_elsewhere_is_nobodys_business_here) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = net::socket_pair();
-    auto waits = s.spawn([&near = near] { return ramie::try_for(5ms, [&] { read_text(near); }); });
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    auto waits = s.spawn([&near] { return ramie::try_for(5ms, [&] { read_text(near); }); });
     EXPECT_FALSE(waits.get());  // watched now
     const int copy = dup(near.number());
     near.close();
-    auto [other, other_far] = net::socket_pair();  // has the number of one that was closed
+    auto other_and_other_far = net::socket_pair();
+    auto &other = other_and_other_far.first,
+         &other_far = other_and_other_far.second;  // has the number of one that was closed
     far.write_all("for the copy");
-    auto reads = s.spawn([&other = other] { return read_text(other); });
+    auto reads = s.spawn([&other] { return read_text(other); });
     ramie::this_task::sleep_for(5ms);
     EXPECT_FALSE(reads.done());
     other_far.write_all("for the other");

@@ -26,8 +26,9 @@ void echo(net::stream peer) {
 
 TEST_F(around, another_thread_wakes_one_that_sleeps_in_the_poller) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    auto reads = s.spawn([&near = near] { return read_text(near); });
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    auto reads = s.spawn([&near] { return read_text(near); });
     ramie::channel<int> numbers(1);
     std::thread sender([&] {
       for (int i = 0; i < 200; ++i) {
@@ -48,8 +49,9 @@ TEST_F(around, another_thread_wakes_one_that_sleeps_in_the_poller) {
 
 TEST_F(around, timers_ring_while_the_thread_sleeps_in_the_poller) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    s.spawn([&near = near] { read_text(near); });
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    s.spawn([&near] { read_text(near); });
     const auto start = ramie::this_task::now();
     for (int i = 0; i < 10; ++i) ramie::this_task::sleep_for(2ms);
     EXPECT_GE(ramie::this_task::now() - start, 20ms);
@@ -110,20 +112,16 @@ TEST_F(around, a_listener_survives_the_limit_of_descriptors) {
   ramie::run([] {
     net::listener door("127.0.0.1:0");
     net::stream near = net::connect(door.local());
+    std::vector<int> taken;
+    for (int i = 0; i < 10; ++i) taken.push_back(dup(0));
+    const auto allowed = static_cast<std::size_t>(taken.back()) + 1;
+    std::exception_ptr refused;  // looked at later: UBSan itself needs descriptors to look
     {
-      std::vector<int> taken;
-      for (int one; taken.size() < 20'000 && (one = dup(0)) >= 0;) {
-        taken.push_back(one);
-        if (taken.size() == 10) break;
-      }
-      const fewer_descriptors limit(static_cast<std::size_t>(taken.back()) + 1);
+      const fewer_descriptors limit(allowed);
       try {
         static_cast<void>(door.accept());
-        ADD_FAILURE() << "a descriptor was free";
-      } catch (const std::system_error& error) {
-        EXPECT_EQ(error.code(), std::errc::too_many_files_open);
-        EXPECT_NE(std::string(error.what()).find("RLIMIT_NOFILE"), std::string::npos) << error.what();
-        EXPECT_NE(std::string(error.what()).find(std::to_string(taken.back() + 1)), std::string::npos) << error.what();
+      } catch (...) {
+        refused = std::current_exception();
       }
       std::error_code error;
       EXPECT_FALSE(door.accept(error).is_open());
@@ -133,7 +131,15 @@ TEST_F(around, a_listener_survives_the_limit_of_descriptors) {
       net::stream far = door.accept();
       far.write_all("after the limit");
       EXPECT_EQ(read_text(near), "after the limit");
-      for (int one : taken) ::close(one);
+    }
+    for (int one : taken) ::close(one);
+    ASSERT_NE(refused, nullptr) << "a descriptor was free";
+    try {
+      std::rethrow_exception(refused);
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code(), std::errc::too_many_files_open);
+      EXPECT_NE(std::string(error.what()).find("RLIMIT_NOFILE"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(std::to_string(allowed)), std::string::npos) << error.what();
     }
   });
 }
@@ -194,8 +200,9 @@ TEST_F(around, signals_interrupt_nothing) {
   alarms = 0;
   const alarms_every millisecond(1000us);
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    s.spawn([&far = far] {
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    s.spawn([&far] {
       for (int i = 0; i < 50; ++i) {
         ramie::this_task::sleep_for(1ms);
         far.write_all("0123456789");
@@ -223,7 +230,8 @@ TEST_F(around, signals_interrupt_nothing) {
 // Nobody else in this process could write: only the kernel, by a signal, long after silence was noticed.
 TEST_F(around, a_read_in_flight_is_no_deadlock) {
   ramie::run([] {
-    auto [reader, writer] = net::pipe_pair();
+    auto reader_and_writer = net::pipe_pair();
+    auto &reader = reader_and_writer.first, &writer = reader_and_writer.second;
     alarm_writes_to = writer.number();
     const alarms_every later(100'000us, true);
     EXPECT_EQ(read_text(reader), "!");
@@ -232,8 +240,13 @@ TEST_F(around, a_read_in_flight_is_no_deadlock) {
 }
 
 TEST_F(around, without_one_a_deadlock_is_found_although_there_is_a_poller) {
+#if defined(__SANITIZE_THREAD__)
+  std::puts("skipped: a deadlock: ThreadSanitizer's own thread counts as one that could wake somebody");
+  GTEST_SKIP();
+#endif
   EXPECT_THROW(ramie::run([] {
-                 auto [near, far] = connected();
+                 auto near_and_far = connected();
+                 auto &near = near_and_far.first, &far = near_and_far.second;
                  far.write_all("x");
                  read_text(near);
                  ramie::channel<int> never;
@@ -244,8 +257,9 @@ TEST_F(around, without_one_a_deadlock_is_found_although_there_is_a_poller) {
 
 TEST_F(around, who_waits_does_not_turn) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
-    for (int i = 0; i < 10; ++i) s.spawn([&near = near] { read_text(near); });
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    for (int i = 0; i < 10; ++i) s.spawn([&near] { read_text(near); });
     ramie::this_task::sleep_for(50ms);
     rusage before{}, after{};
     getrusage(RUSAGE_THREAD, &before);
@@ -259,7 +273,8 @@ TEST_F(around, who_waits_does_not_turn) {
 
 TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = connected();
+    auto near_and_far = connected();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     bool done = false;
     long turns = 0;
     s.spawn([&] {
@@ -268,7 +283,7 @@ TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
         ramie::this_task::yield();
       }
     });
-    s.spawn([&far = far] { echo(std::move(far)); });
+    s.spawn([&far] { echo(std::move(far)); });
     for (int i = 0; i < 200; ++i) {
       near.write_all("ping");
       std::array<char, 4> back{};
@@ -282,9 +297,10 @@ TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
 
 TEST_F(around, one_that_always_succeeds_at_once_lets_others_run) {
   ramie::run([](ramie::scope& s) {
-    auto [near, far] = net::socket_pair();
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first, &far = near_and_far.second;
     bool others = false;
-    auto pumps = s.spawn([&near = near, &far = far, &others] {
+    auto pumps = s.spawn([&near, &far, &others] {
       for (int i = 0; i < 100'000 && !others; ++i) {
         far.write_all("x");
         read_text(near);

@@ -35,8 +35,9 @@ ended again(const std::string& before, const std::string& test_case) {
 void use_a_pipe(ramie::runtime_options options = {}) {
   ramie::run(
       [](ramie::scope& s) {
-        auto [reader, writer] = ramie::net::pipe_pair();
-        auto reads = s.spawn([&reader = reader] {
+        auto reader_and_writer = ramie::net::pipe_pair();
+        auto &reader = reader_and_writer.first, &writer = reader_and_writer.second;
+        auto reads = s.spawn([&reader] {
           char got = 0;
           return reader.read_some(std::span(&got, 1));
         });
