@@ -69,6 +69,7 @@ TEST_F(streams, a_peer_that_sends_a_byte_at_a_time_is_read_exactly) {
     std::string got(text.size(), '\0');
     EXPECT_EQ(near.read_exactly(std::span(got.data(), got.size())), text.size());
     EXPECT_EQ(got, text);
+    s.join();
   });
 }
 
@@ -227,7 +228,7 @@ TEST_F(streams, pieces_are_gathered_and_scattered) {
 TEST_F(streams, an_empty_buffer_does_not_wait) {
   ramie::run([] {
     auto near_and_far = connected();
-    auto &near = near_and_far.first;
+    auto& near = near_and_far.first;
     EXPECT_EQ(near.read_some(net::stream::buffer()), 0U);
     EXPECT_EQ(near.write_some(net::stream::const_buffer()), 0U);
   });
@@ -317,7 +318,7 @@ TEST_F(streams, without_a_scheduler_the_thread_blocks) {
 TEST_F(streams, a_closed_one_refuses_everything_by_its_own_error) {
   ramie::run([] {
     auto near_and_far = connected();
-    auto &near = near_and_far.first;
+    auto& near = near_and_far.first;
     near.close();
     EXPECT_FALSE(near.is_open());
     EXPECT_EQ(near.number(), -1);

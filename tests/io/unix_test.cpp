@@ -34,7 +34,7 @@ TEST_F(unix_sockets, a_stream_by_a_path_and_by_an_abstract_name) {
 TEST_F(unix_sockets, the_peer_says_who_it_is) {
   ramie::run([] {
     auto near_and_far = net::socket_pair();
-    auto &near = near_and_far.first;
+    auto& near = near_and_far.first;
     const net::credentials who = near.peer_credentials();
     EXPECT_EQ(who.process, getpid());
     EXPECT_EQ(who.user, getuid());

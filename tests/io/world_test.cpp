@@ -229,6 +229,10 @@ TEST_F(around, signals_interrupt_nothing) {
 
 // Nobody else in this process could write: only the kernel, by a signal, long after silence was noticed.
 TEST_F(around, a_read_in_flight_is_no_deadlock) {
+#if defined(__SANITIZE_THREAD__)
+  std::puts("skipped: a signal while the ring is waited in: ThreadSanitizer keeps it back until a call that it knows");
+  GTEST_SKIP();
+#endif
   ramie::run([] {
     auto reader_and_writer = net::pipe_pair();
     auto &reader = reader_and_writer.first, &writer = reader_and_writer.second;
@@ -272,27 +276,25 @@ TEST_F(around, who_waits_does_not_turn) {
 }
 
 TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
-  ramie::run([](ramie::scope& s) {
-    auto near_and_far = connected();
-    auto &near = near_and_far.first, &far = near_and_far.second;
-    bool done = false;
-    long turns = 0;
+  bool done = false;
+  long turns = 0;
+  ramie::run([&](ramie::scope& s) {
+    auto ends = connected();
     s.spawn([&] {
       while (!done) {
         ++turns;
         ramie::this_task::yield();
       }
     });
-    s.spawn([&far] { echo(std::move(far)); });
+    s.spawn([far = std::move(ends.second)]() mutable { echo(std::move(far)); });
     for (int i = 0; i < 200; ++i) {
-      near.write_all("ping");
+      ends.first.write_all("ping");
       std::array<char, 4> back{};
-      ASSERT_EQ(near.read_exactly(back), 4U);
+      EXPECT_EQ(ends.first.read_exactly(back), 4U);
     }
-    near.close();
     done = true;
-    EXPECT_GT(turns, 200);
   });
+  EXPECT_GT(turns, 200);
 }
 
 TEST_F(around, one_that_always_succeeds_at_once_lets_others_run) {
