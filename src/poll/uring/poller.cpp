@@ -73,7 +73,8 @@ void uring_poller::pay() noexcept {
 // Answered while its cancel still stood in line.
 void uring_poller::forgive(operation& one) noexcept {
   operation** place = &first_owing_;
-  while (*place != &one) place = &(*place)->next_owing;
+  while (*place != nullptr && *place != &one) place = &(*place)->next_owing;
+  RAMIE_CHECK(*place == &one);
   *place = one.next_owing;
   if (last_owing_ == &one.next_owing) last_owing_ = place;
   one.owing = false;
