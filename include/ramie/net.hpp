@@ -28,13 +28,17 @@
 #include <system_error>
 #include <utility>
 
+// Not exported.
+namespace ramie::inline v0::poll {
+class descriptor;
+}
+namespace ramie::inline v0::net {
+struct access;
+}
+
 #pragma GCC visibility push(default)
 namespace ramie {
 inline namespace v0 {
-namespace poll {
-class descriptor;
-}
-
 namespace net {
 
 // Where a socket is: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" (abstract). Numeric only.

@@ -67,7 +67,7 @@ inline namespace v0 {
 // What the templates below share; not for direct use.
 namespace offloading {
 
-struct pool;
+struct [[gnu::visibility("hidden")]] pool;
 struct job;
 
 // Called again and again while a function that was asked to stop has not returned. Lies in that function's frame.

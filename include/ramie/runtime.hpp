@@ -219,7 +219,7 @@ class cores {
 
  private:
   friend void tasking::run_on_cores(unsigned, const per_core_options&, tasking::core_main, void*);
-  struct state;
+  struct [[gnu::visibility("hidden")]] state;
   // As long as there is one, no core ends.
   class open_work {
    public:

@@ -29,7 +29,9 @@ if shutil.which("ccache"):
 
 expected = "hello from two stacks, world\none -> 3\ntwo -> 6\nthree -> 11\n"
 # libstdc++ brings libm and libgcc_s; the loader and the vdso are not libraries.
+# liburing is what tasks wait with, where the machine that builds has it.
 may_need = {"libc.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libramie-fiber.so.0.1", "libramie.so.0.1"}
+tasks_may_need = may_need | {"liburing.so.2"}
 failures = 0
 
 
@@ -90,7 +92,8 @@ def build_and_run_tasks(source, build, *settings, env=None):
     run("cmake", "-G", "Ninja", "-S", source, "-B", build, *settings, env=env)
     run("cmake", "--build", build, "-j", "2", env=env)
     run(build / "tasks", env=env)
-    expect(needed(build / "tasks") <= may_need, f"{build.name} needs {sorted(needed(build / 'tasks') - may_need)}")
+    unneeded = needed(build / "tasks") - tasks_may_need
+    expect(not unneeded, f"{build.name} needs {sorted(unneeded)}")
 
 
 def refuses_both(place, env):
@@ -159,7 +162,7 @@ def names_in(file):
     return {line for line in (root / "tests/install" / file).read_text().splitlines() if line[:1] != "#"}
 
 
-def check_exports(place, name, file, also=None):
+def check_exports(place, name, file, also=None, may_need=may_need):
     """What a shared library exports is what its list names, and that of the library that it holds."""
     library = next((place / "prefix").rglob(name))
     symbols = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
@@ -172,7 +175,7 @@ def check_exports(place, name, file, also=None):
     expect(names <= allowed, f"{name} exports what tests/install/{file} does not list", "\n".join(sorted(names - allowed)))
     expect(allowed <= names, f"{name} does not export what {file} lists", "\n".join(sorted(allowed - names)))
     unneeded = needed(library) - may_need
-    expect(not unneeded, f"{name} needs only libc and libstdc++, not {sorted(unneeded)}")
+    expect(not unneeded, f"{name} needs {sorted(unneeded)} beyond libc and libstdc++")
     print(f"shared: {name}: {len(symbols)} symbols exported, needs {', '.join(sorted(needed(library)))}")
 
 
@@ -182,7 +185,8 @@ def try_shared(place):
     run("cmake", "--build", place / "ramie", "-j", "2")
     run("cmake", "--install", place / "ramie", "--prefix", place / "prefix")
     check_exports(place, "libramie-fiber.so", "exported_names.txt")
-    check_exports(place, "libramie.so", "exported_names_of_tasks.txt", also="exported_names.txt")
+    check_exports(place, "libramie.so", "exported_names_of_tasks.txt", also="exported_names.txt",
+                  may_need=tasks_may_need)
     env = elsewhere(place)
     build_and_run(place / "hello", place / "build-shared", "-DCMAKE_BUILD_TYPE=Release", env=env)
     expect("libramie-fiber.so.0.1" in needed(place / "build-shared/hello"), "hello uses the shared library")

@@ -30,7 +30,7 @@ struct wait_kind {
 
 // The usual withdraw: out of a list of the object that it waits on, under that object's lock.
 template <class Object, short_lock Object::*Lock, wait_list Object::*List>
-bool leave_list(waiter& one) noexcept {
+[[gnu::visibility("hidden")]] bool leave_list(waiter& one) noexcept {
   auto& from = *static_cast<Object*>(one.object);
   (from.*Lock).lock();
   const bool stood_there = (from.*List).remove(one);
