@@ -15,11 +15,14 @@ arguments.add_argument("--include", default=str(root / "include"))
 arguments.add_argument("--flags", default="", help="what the library's build asks of every consumer")
 arguments.add_argument("--boost", default="", help="where Boost's headers are; without, what needs them is left out")
 arguments.add_argument("--jobs", type=int, default=2)
+arguments.add_argument("--modes", choices=["first", "all"], default="all", help="first: C++20 and C11 only")
 options = arguments.parse_args()
 
 strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 variants = [["-std=c++20"], ["-std=c++2b"], ["-std=c++20", "-fno-rtti"], ["-std=c++20", "-O1", "-flto"]]
 c_variants = [["-std=c11"], ["-std=c17", "-O1", "-flto"]]
+if options.modes == "first":
+    del variants[1:], c_variants[1:]
 # The switch's own file is chosen by switch.hpp; the others are not for this build.
 native = {"x86_64": "switch_x86_64.hpp", "aarch64": "switch_aarch64.hpp"}.get(platform.machine())
 chosen = "switch_ucontext.hpp" if "RAMIE_SWITCH_UCONTEXT" in options.flags else native
