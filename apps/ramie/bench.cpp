@@ -27,6 +27,8 @@ constexpr benchmark benchmarks[] = {
      std::uint64_t{1} << 24, false, bench_scheduler},
     {"generators", "Pull values out of functions that push them; make a generator, take one, drop it", 2,
      std::uint64_t{1} << 30, false, bench_generators},
+    {"io", "Echo servers: what a request costs, on io_uring, on epoll and by hand, and a connection that waits", 1,
+     std::uint64_t{1} << 20, false, bench_io},
 };
 
 void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<bench_options>& options) {
@@ -40,6 +42,10 @@ void add_one(CLI::App& bench, const benchmark& which, const std::shared_ptr<benc
     one->add_option("--case", options->only_case, "Only this case")
         ->check(
             CLI::IsMember({"yield", "spawn_join", "channel", "fan_in", "mutex", "sleepers", "starvation", "memory"}));
+  }
+  if (which.run == bench_io) {
+    one->add_option("--case", options->only_case, "Only this case")
+        ->check(CLI::IsMember({"echo", "system_calls", "idle_connection"}));
   }
   if (!which.has_pictures) return;
   one->add_flag("--counters", options->counters, "Cycles, misses and faults beside the times");

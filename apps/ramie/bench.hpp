@@ -22,7 +22,7 @@ struct bench_options {
   bool json = false;          // one object on stdout and nothing else there
   bool counters = false;      // processor counters beside the times, where the kernel has them
   std::string plot_file;      // SVG to write; "" for none
-  std::string only_case;      // "scheduler": one case; "" for all
+  std::string only_case;      // "scheduler" and "io": one case; "" for all
   std::string peers_file;     // results of peers to draw beside ours; "" for none
 };
 
@@ -63,5 +63,6 @@ int bench_fibers(const bench_options& options, bench_report& report);
 int bench_scheduler(const bench_options& options, bench_report& report);
 int bench_guards(const bench_options& options, bench_report& report);
 int bench_generators(const bench_options& options, bench_report& report);
+int bench_io(const bench_options& options, bench_report& report);
 
 }  // namespace ramie::app
