@@ -113,6 +113,26 @@ def scheduler_targets(table):
     return out
 
 
+def io_targets(table):
+    out, add = collector()
+    limits = {("ramie-epoll", 100): 1.05, ("ramie-uring", 100): 0.85, ("ramie-epoll", 10000): 1.05,
+              ("ramie-uring", 10000): 1.05}
+    for (library, n), limit in limits.items():
+        add(f"echo, {n:,} connections, {library} to the loop by hand", limit,
+            [table.ratio("echo", library, n, "epoll-by-hand")])
+    for library in ("ramie-uring", "ramie-epoll"):
+        p99 = {lib: r["median"] for (c, lib, n, u), r in table.rows.items() if (c, n, u) == ("echo", 10000, "p99_us")}
+        others = [value for lib, value in p99.items() if not lib.startswith("ramie")]
+        add(f"echo, 10,000 connections, p99 of {library} to the best of the others", 1,
+            [p99[library] / min(others)] if library in p99 and others else [])
+    for library in ("ramie-uring", "ramie-epoll"):
+        add(f"idle_connection, bytes each, {library}", 5.5 * 1024,
+            [r["median"] for (c, lib, _, _), r in table.rows.items() if (c, lib) == ("idle_connection", library)])
+    add("system calls for a request at 100 connections, ramie-uring", 0.5,
+        [table.median("system_calls", "ramie-uring", 100, "calls_each")])
+    return out
+
+
 def targets(table):
     """What we set out to reach: what, the worst value in the range, the limit, met or not."""
     out, add = collector()
@@ -160,6 +180,8 @@ TABLES = [(case, "ns") for case in ("resume_yield", "resume_yield_nested", "tran
 TABLES += [(case, "ms") for case in ("sleepers_lateness_p50", "sleepers_lateness_p99", "sleepers_processor",
                                      "starvation_p99", "starvation_p99_without_reduce")]
 TABLES += [("memory_resident", "bytes_each")]
+TABLES += [("echo", "cpu_us_each"), ("echo", "requests_per_second"), ("echo", "p50_us"), ("echo", "p99_us"),
+           ("system_calls", "calls_each"), ("idle_connection", "bytes_each")]
 
 
 def print_peer_table(table, libraries, case, unit):
@@ -190,7 +212,7 @@ def main(out, ours_file, *peer_files):
         file.write(text + "\n ]\n}\n")
     table = Table(results)
     print("### against the targets\n\n| what | target | worst here | |\n|---|---|---|---|")
-    reached = {"generators": generator_targets, "scheduler": scheduler_targets}.get(ours["bench"], targets)
+    reached = {"generators": generator_targets, "scheduler": scheduler_targets, "io": io_targets}.get(ours["bench"], targets)
     for what, limit, value, verdict in reached(table):
         print(f"| {what} | {limit:g} | {value} | {verdict} |")
     libraries = sorted({r["library"] for r in results if not r["library"].startswith("raw")},

@@ -72,6 +72,42 @@ def the_scheduler_peer_prints_the_same_object():
         check(run(*wrong, program=sys.argv[3]).returncode == 2, f"{wrong}: usage")
 
 
+def check_io(document, libraries):
+    check_results(document, "io")
+    for note in document["notes"]:
+        if "not measured" in note:
+            print(f"skipped: bench io: {note}")
+        if "ramie-uring is not measured" in note:
+            libraries = libraries - {"ramie-uring"}
+    rows = {(row["case"], row["library"], row["unit"]) for row in document["results"]}
+    for library in libraries:
+        for unit in ("cpu_us_each", "requests_per_second", "p50_us", "p99_us"):
+            check(("echo", library, unit) in rows, f"{library}: {unit}")
+        check(("idle_connection", library, "bytes_each") in rows, f"{library}: idle_connection")
+        if library.startswith("ramie"):
+            for other in libraries:
+                check(other.startswith("ramie") or ("echo", library, f"ratio_to_{other}") in rows,
+                      f"{library}: ratio to {other}")
+
+
+def bench_io_prints_every_server():
+    done = run("bench", "io", "--smoke", "--json")
+    check(done.returncode == 0, done.stderr)
+    check_io(json.loads(done.stdout), {"ramie-uring", "ramie-epoll", "epoll-by-hand"})
+    done = run("bench", "io", "--smoke", "--case", "idle_connection")
+    check(done.returncode == 0 and "idle_connection" in done.stdout, done.stderr)
+    check("cpu_us_each" not in done.stdout, "one case alone")
+    check(run("bench", "io", "--case", "nothing").returncode == 2, "--case nothing: usage")
+
+
+def the_io_peer_prints_the_same_object():
+    done = run("--smoke", program=sys.argv[3])
+    check(done.returncode == 0, done.stderr)
+    check_io(json.loads(done.stdout), {"ramie-uring", "ramie-epoll", "epoll-by-hand", "asio", "asio-stackful"})
+    for wrong in (["0"], ["--case", "nothing"], ["--case"]):
+        check(run(*wrong, program=sys.argv[3]).returncode == 2, f"{wrong}: usage")
+
+
 def bench_cow_prints_every_case():
     done = run("bench", "cow", "--smoke", "--json")
     check(done.returncode == 0, done.stderr)
@@ -213,6 +249,8 @@ def the_generators_peer_prints_the_same_object():
     "short_memory": a_limit_on_address_space_is_a_note_and_not_a_crash,
     "scheduler_peer": the_scheduler_peer_prints_the_same_object,
     "scheduler": bench_scheduler_prints_every_case,
+    "io": bench_io_prints_every_server,
+    "io_peer": the_io_peer_prints_the_same_object,
     "cow": bench_cow_prints_every_case,
     "guards": the_guards_table_answers_each_question,
     "peer": the_peer_prints_the_same_object,
