@@ -72,17 +72,22 @@ class kernel_ring final : public ring {
 std::string kernel_ring::set_up(unsigned entries) {
   rouser_ = eventfd(0, EFD_CLOEXEC);
   if (rouser_ < 0) return because("eventfd", errno);
-  io_uring_params how{};
-  how.cq_entries = entries * answers_per_entry;
   constexpr unsigned plain = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-  // Answers wait until the thread enters the kernel by itself, instead of interrupting it. Linux 5.19.
-  how.flags = plain | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-  int refused = io_uring_queue_init_params(entries, &ring_, &how);
-  if (refused == -EINVAL) {
-    how = {};
+  constexpr unsigned ways[] = {
+      // Answers are put down when the thread enters the kernel for them, all at once. What waits for that is told by a
+      // flag in shared memory, so that take() enters only when there is something. Linux 6.1.
+      plain | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+      // Whenever it enters the kernel by itself, instead of being interrupted. Linux 5.19.
+      plain | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+      plain,
+  };
+  int refused = 0;
+  for (const unsigned flags : ways) {
+    io_uring_params how{};
     how.cq_entries = entries * answers_per_entry;
-    how.flags = plain;
+    how.flags = flags;
     refused = io_uring_queue_init_params(entries, &ring_, &how);
+    if (refused != -EINVAL) break;
   }
   if (refused != 0) return because("io_uring_setup", -refused);
   made_ = true;
