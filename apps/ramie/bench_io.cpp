@@ -27,6 +27,8 @@ int bench_io(const bench_options& options, bench_report& report) {
   plan.only_case = options.only_case;
   if (options.largest != 0) {
     for (std::size_t& n : plan.connections) n = std::min<std::size_t>(n, options.largest);
+    const auto last = std::unique(plan.connections.begin(), plan.connections.end());
+    plan.connections.erase(last, plan.connections.end());
     plan.idle = std::min<std::size_t>(plan.idle, options.largest);
   }
   progress_bar bar(4);

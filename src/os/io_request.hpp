@@ -21,7 +21,8 @@ enum class io_kind : std::uint8_t {
 
 struct io_request {
   io_kind kind = io_kind::readiness;
-  bool may_block = false;  // the descriptor itself is not non-blocking
+  bool may_block = false;     // the descriptor itself is not non-blocking
+  bool likely_waits = false;  // receive: nothing was left the last time, so a ring need not try first
   std::int16_t events = 0;
   int descriptor = -1;
   int flags = 0;  // MSG_*

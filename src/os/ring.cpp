@@ -66,6 +66,7 @@ class kernel_ring final : public ring {
   bool made_ = false;
   int rouser_ = -1;
   bool listens_ = false;
+  bool knows_poll_first_ = false;
   std::uint64_t roused_by_ = 0;  // the kernel writes the eventfd's counter here
 };
 
@@ -87,6 +88,7 @@ std::string kernel_ring::set_up(unsigned entries) {
     how.cq_entries = entries * answers_per_entry;
     how.flags = flags;
     refused = io_uring_queue_init_params(entries, &ring_, &how);
+    knows_poll_first_ = (flags & IORING_SETUP_DEFER_TASKRUN) != 0;  // it came earlier, in 5.19
     if (refused != -EINVAL) break;
   }
   if (refused != 0) return because("io_uring_setup", -refused);
@@ -166,6 +168,7 @@ bool kernel_ring::push(const io_request& asked, std::uint64_t tag) noexcept {
       break;
     case io_kind::receive:
       io_uring_prep_recv(one, fd, asked.memory, asked.count, asked.flags);
+      if (asked.likely_waits && knows_poll_first_) one->ioprio |= IORING_RECVSEND_POLL_FIRST;
       break;
     case io_kind::send:
       io_uring_prep_send(one, fd, asked.memory, asked.count, asked.flags | MSG_NOSIGNAL);

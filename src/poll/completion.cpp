@@ -45,10 +45,15 @@ int completion_poller::once(operation& one) {
 }
 
 int completion_poller::run(operation& one) {
+  const bool receives = one.asked.kind == os::io_kind::receive;
+  one.asked.likely_waits = receives && one.on->is_emptied();
   for (;;) {
     const int result = os::settled(one.asked.kind, once(one));
     if (os::was_interrupted(result)) continue;
-    if (!os::would_wait(one.asked.kind, result)) return result;
+    if (!os::would_wait(one.asked.kind, result)) {
+      if (receives) one.on->emptied(result > 0 && static_cast<std::uint32_t>(result) < one.asked.count);
+      return result;
+    }
     // The file says O_NONBLOCK, and so the kernel did not wait.
     os::io_request ready;
     ready.events = os::events_of(one.asked);

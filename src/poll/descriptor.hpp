@@ -46,6 +46,9 @@ class descriptor {
   // Wakes who waits here, on whatever thread; theirs and all later operations fail.
   void close() noexcept;
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  // A receive has left nothing: the next one may expect to wait. Only a guess; any thread.
+  void emptied(bool yes) noexcept { emptied_.store(yes, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_emptied() const noexcept { return emptied_.load(std::memory_order_relaxed); }
   // By a poller that keeps a table of numbers.
   void watched() noexcept { watched_.store(true, std::memory_order_relaxed); }
 
@@ -71,7 +74,7 @@ class descriptor {
   // come back from zero.
   static constexpr std::uint64_t one_use = 1, uses = UINT32_MAX, one_owner = std::uint64_t{1} << 32;
   std::atomic<std::uint64_t> state_ = one_owner + one_use;
-  std::atomic<bool> closed_ = false, watched_ = false;
+  std::atomic<bool> closed_ = false, watched_ = false, emptied_ = false;
   parking::short_lock lock_;
   operation* waiting_ = nullptr;
 };
