@@ -1,5 +1,7 @@
 #include "os/io_request.hpp"
 
+#include "os/direct_call.hpp"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -35,9 +37,9 @@ long call(const io_request& asked) noexcept {
     case io_kind::write:
       return ::writev(fd, static_cast<iovec*>(asked.memory), static_cast<int>(asked.count));
     case io_kind::receive:
-      return ::recv(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT);
+      return receive_now(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT);
     case io_kind::send:
-      return ::send(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+      return send_now(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     case io_kind::receive_message:
       return ::recvmsg(fd, static_cast<msghdr*>(asked.memory), asked.flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     case io_kind::send_message:
@@ -54,10 +56,10 @@ long call(const io_request& asked) noexcept {
 
 }  // namespace
 
-int attempt(const io_request& asked) noexcept {
+int attempt_any(const io_request& asked) noexcept {
   const int before = errno;
   long result = call(asked);
-  if (result == -1) result = -errno;
+  if (result == -1 && asked.kind != io_kind::receive && asked.kind != io_kind::send) result = -errno;
   errno = before;
   return static_cast<int>(result);
 }

@@ -3,6 +3,8 @@
 // The memory it points to is the caller's and lives until the operation has ended. Nothing here waits.
 #pragma once
 
+#include "os/direct_call.hpp"
+
 #include <cstdint>
 
 namespace ramie::os {
@@ -33,7 +35,17 @@ struct io_request {
 inline constexpr std::int16_t readable = 0x001, writable = 0x004;  // POLLIN, POLLOUT
 
 // Does it if that can be done without waiting: its result, or -errno. One that would wait answers as would_wait says.
-int attempt(const io_request& asked) noexcept;
+int attempt_any(const io_request& asked) noexcept;
+// The two of every request without a call between.
+[[gnu::always_inline]] inline int attempt(const io_request& asked) noexcept {
+  if (!asked.may_block && asked.kind == io_kind::receive)
+    return static_cast<int>(receive_now(asked.descriptor, asked.memory, asked.count, asked.flags | MSG_DONTWAIT));
+  if (!asked.may_block && asked.kind == io_kind::send) {
+    return static_cast<int>(
+        send_now(asked.descriptor, asked.memory, asked.count, asked.flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+  }
+  return attempt_any(asked);
+}
 bool would_wait(io_kind kind, int result) noexcept;
 bool was_interrupted(int result) noexcept;
 // What a connect that was given again says of one that is under way or done, as the result of the first.
