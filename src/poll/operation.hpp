@@ -31,12 +31,13 @@ struct operation {
   int result = 0;
   bool called_off = false;  // the kernel was asked to give it back
   bool owes_start = false, owes_cancel = false, owing = false;
-  operation* next_owing = nullptr;
-  operation* next = nullptr;  // in the descriptor's list
-  operation* previous = nullptr;
+  // Set before they are read, and not here: clearing the whole object costs more than all that follows.
+  operation* next_owing;
+  operation* next;  // in the descriptor's list
+  operation* previous;
   // From a thread that closes the descriptor. While it is under way the operation stays.
   struct close_letter : parking::letter {
-    operation* of = nullptr;
+    operation* of;  // set when it is posted
     parking::waiter* reader = nullptr;
     bool posted = false;  // under the descriptor's lock
     bool opened = false;  // home thread
