@@ -9,22 +9,6 @@ namespace ramie::inline v0::net {
 namespace {
 
 using parking::wait_kind;
-constexpr std::size_t socket_kinds = 6;
-
-// By kind of socket: none, tcp, unix stream, bytes, udp, unix datagram.
-using words = std::array<wait_kind, socket_kinds>;
-constexpr words reading = {{{"read", &poll::withdraw},
-                            {"tcp receive", &poll::withdraw},
-                            {"unix receive", &poll::withdraw},
-                            {"pipe read", &poll::withdraw},
-                            {"udp receive", &poll::withdraw},
-                            {"unix datagram receive", &poll::withdraw}}};
-constexpr words writing = {{{"write", &poll::withdraw},
-                            {"tcp send", &poll::withdraw},
-                            {"unix send", &poll::withdraw},
-                            {"pipe write", &poll::withdraw},
-                            {"udp send", &poll::withdraw},
-                            {"unix datagram send", &poll::withdraw}}};
 constexpr wait_kind accepting = {"accept", &poll::withdraw};
 constexpr wait_kind connecting = {"connect", &poll::withdraw};
 constexpr wait_kind waiting = {"readiness", &poll::withdraw};
@@ -34,11 +18,11 @@ const wait_kind& word_for(os::io_kind what, std::size_t kind) noexcept {
     case os::io_kind::read:
     case os::io_kind::receive:
     case os::io_kind::receive_message:
-      return reading[kind];
+      return access::reading[kind];
     case os::io_kind::write:
     case os::io_kind::send:
     case os::io_kind::send_message:
-      return writing[kind];
+      return access::writing[kind];
     case os::io_kind::accept:
       return accepting;
     case os::io_kind::connect:
@@ -50,6 +34,19 @@ const wait_kind& word_for(os::io_kind what, std::size_t kind) noexcept {
 }
 
 }  // namespace
+
+constinit const access::words access::reading = {{{"read", &poll::withdraw},
+                                                  {"tcp receive", &poll::withdraw},
+                                                  {"unix receive", &poll::withdraw},
+                                                  {"pipe read", &poll::withdraw},
+                                                  {"udp receive", &poll::withdraw},
+                                                  {"unix datagram receive", &poll::withdraw}}};
+constinit const access::words access::writing = {{{"write", &poll::withdraw},
+                                                  {"tcp send", &poll::withdraw},
+                                                  {"unix send", &poll::withdraw},
+                                                  {"pipe write", &poll::withdraw},
+                                                  {"udp send", &poll::withdraw},
+                                                  {"unix datagram send", &poll::withdraw}}};
 
 void fail(int result, const std::string& doing) {
   std::string text = doing;

@@ -6,6 +6,9 @@
 
 #include <ramie/net.hpp>
 
+#include <array>
+#include <cerrno>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -13,6 +16,10 @@ namespace ramie::inline v0::net {
 
 struct access {
   using kind_of = socket::kind_of;
+
+  // By kind of socket: none, tcp, unix stream, bytes, udp, unix datagram.
+  using words = std::array<parking::wait_kind, 6>;
+  static const words reading, writing;
 
   [[nodiscard]] static os::address address_of(const endpoint& one) noexcept;
   [[nodiscard]] static endpoint endpoint_of(const os::address& one) noexcept;
@@ -28,6 +35,17 @@ struct access {
   // What the operation says: its result or -errno. EBADF when it is not open. What it is called while it waits depends
   // on the kind of socket and on the operation.
   static int perform(socket& on, const os::io_request& asked);
+  // The same for receive and send, in line: after a system call the processor has forgotten where calls return to.
+  [[gnu::always_inline]] static int move(socket& on, os::io_kind kind, void* memory, std::uint32_t bytes) {
+    if (on.descriptor_ == nullptr) return -EBADF;
+    poll::operation one;
+    one.asked.kind = kind;
+    one.asked.memory = memory;
+    one.asked.count = bytes;
+    one.on = on.descriptor_;
+    one.kind = &(kind == os::io_kind::send ? writing : reading)[static_cast<std::size_t>(on.kind_)];
+    return poll::perform(one);
+  }
   static stream accepted(const socket& door, int number);
   // Of an open one; throws bad_file_descriptor.
   static int number_of(const socket& one, const char* call);

@@ -22,11 +22,16 @@ os::io_request request(os::io_kind kind, const void* memory, std::size_t bytes) 
   return asked;
 }
 
-int move(socket& on, bool out, const void* memory, std::size_t bytes) {
-  if (!access::is_byte_file(on))
-    return access::perform(on, request(out ? os::io_kind::send : os::io_kind::receive, memory, bytes));
+[[gnu::noinline]] int move_in_file(socket& on, bool out, const void* memory, std::size_t bytes) {
   iovec piece = {const_cast<void*>(memory), std::min(bytes, out && access::may_block(on) ? pipe_takes : bytes_at_once)};
   return access::perform(on, request(out ? os::io_kind::write : os::io_kind::read, &piece, 1));
+}
+
+[[gnu::always_inline]] inline int move(socket& on, bool out, const void* memory, std::size_t bytes) {
+  if (access::is_byte_file(on)) [[unlikely]]
+    return move_in_file(on, out, memory, bytes);
+  return access::move(on, out ? os::io_kind::send : os::io_kind::receive, const_cast<void*>(memory),
+                      static_cast<std::uint32_t>(std::min(bytes, bytes_at_once)));
 }
 
 template <class Pieces>
@@ -44,9 +49,18 @@ int move_pieces(socket& on, bool out, const Pieces& pieces) {
   return access::perform(on, request(out ? os::io_kind::send_message : os::io_kind::receive_message, &all.header, 0));
 }
 
-std::size_t told(int result, std::error_code& error) noexcept {
-  error = result < 0 ? code_of(result) : std::error_code();
-  return static_cast<std::size_t>(std::max(result, 0));
+// Clearing asks another library for a category.
+[[gnu::always_inline]] inline void succeed(std::error_code& error) noexcept {
+  if (error) error.clear();
+}
+
+[[gnu::always_inline]] inline std::size_t told(int result, std::error_code& error) noexcept {
+  if (result < 0) [[unlikely]] {
+    error = code_of(result);
+    return 0;
+  }
+  succeed(error);
+  return static_cast<std::size_t>(result);
 }
 
 }  // namespace
@@ -77,8 +91,11 @@ void stream::write_all(const_buffer from) {
 }
 std::size_t stream::write_all(const_buffer from, std::error_code& error) {
   std::size_t done = 0;
-  error.clear();
-  while (done < from.size() && !error) done += write_some(from.subspan(done), error);
+  succeed(error);
+  while (done < from.size() && !error) {
+    const stream::const_buffer rest = from.subspan(done);
+    done += told(move(*this, true, rest.data(), rest.size()), error);
+  }
   return done;
 }
 
@@ -90,7 +107,7 @@ std::size_t stream::read_exactly(buffer into) {
 }
 std::size_t stream::read_exactly(buffer into, std::error_code& error) {
   std::size_t done = 0;
-  error.clear();
+  succeed(error);
   while (done < into.size()) {
     const std::size_t got = read_some(into.subspan(done), error);
     if (got == 0) break;
