@@ -1,6 +1,5 @@
 // recv(2) and send(2) without libc's wrappers, which in a program of several threads make each call a point where the
-// thread may be cancelled, and which put errors into errno: with the returns that the kernel has made the processor
-// forget, a tenth of a microsecond of the six that an echo takes.
+// thread may be cancelled, and without errno: in samples of an echo server that was 1 to 2 percent.
 //
 // Any thread. The result, or -errno; errno stays as it was. Sanitizers see libc's calls only, and get those.
 #pragma once
