@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -144,6 +145,18 @@ class runtime {
 
   // Runs posted tasks until none is left, at most for `duration`. True when none is left. For host loops and tests.
   bool run_once(std::chrono::nanoseconds duration);
+
+  // For a thread that waits in a loop of somebody else's (GLib, libuv, Qt, epoll): see docs/guide/host-loops.md.
+  //
+  // A descriptor for that loop to watch, level triggered: readable when run_ready() has something to do, also when
+  // another thread has sent it. It stays the runtime's and is the same each time; it is not to be read. The home
+  // thread's. Throws std::system_error when the poller is refused, std::logic_error with a fake clock.
+  [[nodiscard]] int descriptor();
+  // Runs what is ready, without sleeping, for about one round (at most 64 slices of 4,000 reductions). Returns after
+  // what time it has to be called again although the descriptor says nothing: when the next timer is due; empty: there
+  // is none, or the descriptor is readable already because more is ready. Starts no thread. Throws what run_once()
+  // throws.
+  std::optional<std::chrono::nanoseconds> run_ready();
 
   // From any thread: asks all tasks to go; run() then throws task_cancelled with this cause.
   void stop(std::exception_ptr cause = {}) noexcept;

@@ -34,6 +34,8 @@ class event_queue {
   int wait(std::span<happened> found, std::int64_t due_ns, bool now, bool& roused) noexcept;
   // Any thread; safe in signal handlers.
   void rouse() noexcept;
+  // Readable while wait() would find something.
+  [[nodiscard]] int descriptor() const noexcept { return queue_; }
 
  private:
   int queue_ = -1, rouser_ = -1;

@@ -50,6 +50,8 @@ class kernel_ring final : public ring {
   int submit_and_wait(std::int64_t due_ns) noexcept override;
   std::size_t take(ring_answer* found, std::size_t most, bool& roused) noexcept override;
   [[nodiscard]] bool has_batch() const noexcept override { return io_uring_sq_ready(&ring_) != 0; }
+  [[nodiscard]] int descriptor() const noexcept override { return ring_.ring_fd; }
+  int listen() noexcept override;
   void rouse() noexcept override {
     const int before = errno;
     const std::uint64_t one = 1;
@@ -208,6 +210,15 @@ int kernel_ring::submit() noexcept {
   const int given = io_uring_submit(&ring_);
   errno = before;
   return std::min(given, 0);
+}
+
+int kernel_ring::listen() noexcept {
+  listen_for_rouse();
+  if (!listens_) {  // the batch was full
+    if (const int refused = submit(); refused != 0) return refused;
+    listen_for_rouse();
+  }
+  return has_batch() ? submit() : 0;
 }
 
 int kernel_ring::submit_and_wait(std::int64_t due_ns) noexcept {

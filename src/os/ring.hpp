@@ -38,6 +38,9 @@ class ring {
   // Takes answers, at most so many. Enters the kernel only when that has some that it could not put down.
   virtual std::size_t take(ring_answer* found, std::size_t most, bool& roused) noexcept = 0;
   [[nodiscard]] virtual bool has_batch() const noexcept = 0;
+  // Readable while there are answers to take; a rouse() is one after listen(), which does what submit() does, too.
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  virtual int listen() noexcept = 0;
   // Any thread; safe in signal handlers.
   virtual void rouse() noexcept = 0;
 

@@ -84,6 +84,8 @@ struct runtime::state {
   // Spawns in the root; on the home thread, whether or not it runs.
   record* spawn_root(std::function<void()> body, const task_options& how, const call_site& site);
   sched::scheduler::ending drive(std::int64_t until_ns);
+  void throw_failure();
+  class at_work;
   static void unseen(std::exception_ptr error, const char* name, void* self);
   void tell_unseen(const std::exception_ptr& error, const char* name) const noexcept;
   void post(std::function<void()> body, const task_options& how, const call_site& site);
@@ -121,13 +123,31 @@ record* runtime::state::spawn_root(std::function<void()> body, const task_option
   return made;
 }
 
+// While its tasks run the thread knows whose they are.
+class runtime::state::at_work {
+ public:
+  explicit at_work(state& here) noexcept {
+    if (here.options.unseen_error != nullptr) tasking::set_unseen_error_hook(&unseen, &here);
+    tasking::set_root_scope(&here.root);
+  }
+  ~at_work() {
+    tasking::set_root_scope(nullptr);
+    tasking::set_unseen_error_hook(nullptr, nullptr);
+  }
+  at_work(const at_work&) = delete;
+  at_work& operator=(const at_work&) = delete;
+};
+
 sched::scheduler::ending runtime::state::drive(std::int64_t until_ns) {
-  if (options.unseen_error != nullptr) tasking::set_unseen_error_hook(&unseen, this);
-  tasking::set_root_scope(&root);
-  const auto how = scheduler.run_until(idle, until_ns);
-  tasking::set_root_scope(nullptr);
-  tasking::set_unseen_error_hook(nullptr, nullptr);
-  return how;
+  const at_work here(*this);
+  return scheduler.run_until(idle, until_ns);
+}
+
+void runtime::state::throw_failure() {
+  if (std::exception_ptr failure = std::exchange(root.failure, nullptr)) {
+    root.requested = false;
+    std::rethrow_exception(failure);
+  }
 }
 
 void runtime::state::stop_now(std::exception_ptr cause) noexcept {
@@ -156,6 +176,7 @@ void runtime::run_main(void (*body)(void*), void* argument) {
     throw std::logic_error("run inside run: this thread's tasks are running already; spawn in a scope instead");
   }
   if (here.stopped) throw std::logic_error("run: this runtime was stopped");
+  here.scheduler.start_ticking();
   here.idle = false;
   record* main = here.spawn_root([&] { body(argument); }, {.name = "main"}, call_site{"", 0});
   tasking::scope_state& root = here.root;
@@ -218,16 +239,37 @@ void runtime::post(std::function<void()> body, task_options options, call_site s
 bool runtime::run_once(std::chrono::nanoseconds duration) {
   state& here = *state_;
   if (parking::this_host() != nullptr) throw std::logic_error("run_once inside run: the tasks are running already");
+  here.scheduler.start_ticking();
   here.scheduler.letters.open_all();
   here.idle = here.root.living == 0;
   here.root.all_ended = &here.idle;
   const std::int64_t now = here.scheduler.now_ns();
   here.drive(duration.count() > INT64_MAX - now ? INT64_MAX - 1 : now + duration.count());
-  if (std::exception_ptr failure = std::exchange(here.root.failure, nullptr)) {
-    here.root.requested = false;
-    std::rethrow_exception(failure);
-  }
+  here.throw_failure();
   return here.idle;
+}
+
+int runtime::descriptor() {
+  state& here = *state_;
+  if (here.options.clock == clock_kind::fake || here.options.io == io_kind::fake) {
+    throw std::logic_error("runtime::descriptor: a fake clock and a fake world do not wait in a host's loop");
+  }
+  return here.scheduler.descriptor();
+}
+
+std::optional<std::chrono::nanoseconds> runtime::run_ready() {
+  state& here = *state_;
+  if (parking::this_host() != nullptr) throw std::logic_error("run_ready inside run: the tasks are running already");
+  static_cast<void>(descriptor());
+  here.root.all_ended = nullptr;
+  std::int64_t due_ns = 0;
+  {
+    const state::at_work marked(here);
+    due_ns = here.scheduler.run_ready();
+  }
+  here.throw_failure();
+  if (due_ns == INT64_MAX) return std::nullopt;
+  return std::chrono::nanoseconds(due_ns);
 }
 
 void runtime::state::stop(std::exception_ptr cause) noexcept {

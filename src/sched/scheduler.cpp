@@ -83,13 +83,17 @@ scheduler::scheduler(clock_kind clock, const task_functions& functions, poller_f
   ready.reserve(1);
   urgent.reserve(1);
   std::lock_guard held(schedulers().lock);
-  schedulers().living.reserve(schedulers().living.size() + 1);  // nothing can fail after the ticker knows of this
-  add_to_ticker(ticks, busy_);
   schedulers().living.push_back(this);
 }
 
+void scheduler::start_ticking() {
+  if (is_counted_) return;
+  add_to_ticker(ticks, busy_);
+  is_counted_ = true;
+}
+
 scheduler::~scheduler() {
-  remove_from_ticker(ticks);
+  if (is_counted_) remove_from_ticker(ticks);
   {
     std::lock_guard held(schedulers().lock);
     std::erase(schedulers().living, this);
@@ -313,6 +317,7 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
 scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) {
   RAMIE_CHECK(parking::this_host() == nullptr);
   const thread_for_a_loop aside(this);
+  awake_.store(1, std::memory_order_relaxed);
   busy_.store(true, std::memory_order_relaxed);
   see_that_it_ticks();
   slices_until_look = 0;
@@ -336,8 +341,50 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
   }
   if (poller_ != nullptr) poller_->look(false);  // what was asked of the kernel is on its way before this returns
   busy_.store(false, std::memory_order_relaxed);
+  if (is_hosted_) hand_over();
   if (thread_exits_) pthread_exit(nullptr);
   return how;
+}
+
+int scheduler::descriptor() {
+  const int number = the_poller().host_descriptor();
+  if (number >= 0 && !std::exchange(is_hosted_, true)) {
+    // Whatever came before nobody was told of: the first turn looks.
+    hand_over();
+    the_poller().rouse();
+  }
+  return number;
+}
+
+// False: it is to be called again soon, whatever the descriptor says.
+bool scheduler::hand_over() {
+  const bool all_asked = poller_->hand_over();
+  awake_.store(0, std::memory_order_seq_cst);
+  if (letters.empty() && ready.empty() && urgent.empty()) return all_asked;
+  rouse();
+  return all_asked;
+}
+
+std::int64_t scheduler::run_ready() {
+  RAMIE_CHECK(parking::this_host() == nullptr && poller_ != nullptr);
+  const thread_for_a_loop aside(this);
+  awake_.store(1, std::memory_order_relaxed);
+  busy_.store(true, std::memory_order_relaxed);
+  sleep(0);  // takes what has happened and what somebody has roused for, and does not wait
+  look_around();
+  while (!thread_exits_ && slices_until_look != 0 && !(ready.empty() && urgent.empty())) {
+    --slices_until_look;
+    run_slice();
+  }
+  poller_->look(false);
+  busy_.store(false, std::memory_order_relaxed);
+  const bool all_asked = hand_over();
+  if (thread_exits_) pthread_exit(nullptr);
+  if (!ready.empty() || !urgent.empty()) return INT64_MAX;  // the next turn says; a timer of 0 makes libuv 1.44 spin
+  std::int64_t due_ns = timers_.next_ns();
+  const std::int64_t now = due_ns == INT64_MAX && all_asked ? 0 : now_ns();
+  if (!all_asked) due_ns = std::min(due_ns, now + wake_interval_ns);
+  return due_ns == INT64_MAX ? INT64_MAX : std::max<std::int64_t>(0, due_ns - now);
 }
 
 }  // namespace ramie::inline v0::sched

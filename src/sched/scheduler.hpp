@@ -66,6 +66,17 @@ class scheduler final : public parking::host {
   };
   // Runs until `done` is true, looked at between slices, or until `until_ns` on its clock.
   ending run_until(const bool& done, std::int64_t until_ns);
+  // Before the first run_until(): milliseconds are counted, by a thread of ours. Throws std::system_error.
+  void start_ticking();
+
+  // For a thread that waits in a loop of somebody else's. Both: home thread, outside of run_until().
+  // Readable when run_ready() would find something; -1: this poller has none. Makes the poller; throws what its factory
+  // throws.
+  int descriptor();
+  // Looks around and runs at most as many slices as there are between two looks. In how many nanoseconds it is to be
+  // called again though the descriptor is not readable; INT64_MAX: never, or more is ready, of
+  // which the descriptor tells.
+  std::int64_t run_ready();
 
   std::int64_t now_ns() noexcept override;
   void set(parking::timer& one, std::int64_t due_ns) noexcept override { timers_.set(one, due_ns); }
@@ -87,6 +98,7 @@ class scheduler final : public parking::host {
   [[gnu::noinline]] void base_left(const control::departed& left);
   [[gnu::noinline]] void look_around();
   bool sleep_until_something(std::int64_t until_ns);
+  bool hand_over();
   bool sleep(std::int64_t due_ns) noexcept;
 
   const task_functions functions_;
@@ -101,6 +113,8 @@ class scheduler final : public parking::host {
   bool base_is_default_ = true;                // the running one
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
+  bool is_hosted_ = false;   // somebody waits for descriptor()
+  bool is_counted_ = false;  // by the ticker
   std::uint32_t urgent_in_a_row_ = 0, urgent_in_a_row_most_ = 64;
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to

@@ -104,6 +104,11 @@ void uring_poller::look(bool sleeps_next) noexcept {
   take_answers();
 }
 
+bool uring_poller::hand_over() noexcept {
+  pay();
+  return ring_->listen() == 0 && first_owing_ == nullptr;
+}
+
 bool uring_poller::sleep(std::int64_t due_ns) noexcept {
   pay();
   if (first_owing_ != nullptr) due_ns = std::min(due_ns, os::monotonic_now_ns() + again_after_ns);

@@ -20,6 +20,8 @@ class uring_poller final : public completion_poller {
   void look(bool sleeps_next) noexcept override;
   bool sleep(std::int64_t due_ns) noexcept override;
   void rouse() noexcept override { ring_->rouse(); }
+  [[nodiscard]] int host_descriptor() const noexcept override { return ring_->descriptor(); }
+  bool hand_over() noexcept override;
 
  protected:
   void start(operation& one) noexcept override;
