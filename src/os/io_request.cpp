@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -89,10 +90,25 @@ std::int16_t events_of(const io_request& asked) noexcept {
   }
 }
 
-void block_until(int descriptor, std::int16_t events) noexcept {
+int make_alarm() noexcept {
   const int before = errno;
-  pollfd one = {descriptor, events, 0};
-  ::poll(&one, 1, -1);
+  const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  errno = before;
+  return made;
+}
+
+void sound(int alarm) noexcept {
+  const int before = errno;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(alarm, &one, sizeof one);
+  errno = before;
+}
+
+void block_until(int descriptor, std::int16_t events, int alarm) noexcept {
+  constexpr int look_again_ms = 10;
+  const int before = errno;
+  pollfd both[] = {{descriptor, events, 0}, {alarm, readable, 0}};  // a negative number is passed over
+  ::poll(both, 2, alarm < 0 ? look_again_ms : -1);
   errno = before;
 }
 

@@ -52,8 +52,12 @@ bool was_interrupted(int result) noexcept;
 int settled(io_kind kind, int result) noexcept;
 // What a task waits for that would do it: readable or writable.
 std::int16_t events_of(const io_request& asked) noexcept;
-// Blocks the calling thread until something of `events` has happened.
-void block_until(int descriptor, std::int16_t events) noexcept;
+// What ends a block_until() of another thread: an eventfd. -1: the process may not have another descriptor.
+int make_alarm() noexcept;
+void sound(int alarm) noexcept;
+// Blocks the calling thread until something of `events` has happened, or the alarm has rung. Without one it returns
+// every 10 ms.
+void block_until(int descriptor, std::int16_t events, int alarm) noexcept;
 void close_descriptor(int descriptor) noexcept;
 
 }  // namespace ramie::os

@@ -31,7 +31,9 @@ void open_close_letter(parking::letter& sent) noexcept {
 descriptor::descriptor(int number, descriptor_traits traits) noexcept
     : number_(number), traits_(traits), id_(ids.fetch_add(1, std::memory_order_relaxed)) {}
 
-descriptor::~descriptor() { RAMIE_CHECK(waiting_ == nullptr && (state_.load(std::memory_order_relaxed) & uses) == 0); }
+descriptor::~descriptor() {
+  RAMIE_CHECK(waiting_ == nullptr && blocked_ == nullptr && (state_.load(std::memory_order_relaxed) & uses) == 0);
+}
 
 bool descriptor::use() noexcept {
   std::uint64_t seen = state_.load(std::memory_order_relaxed);
@@ -72,11 +74,27 @@ void descriptor::delist(operation& one) noexcept {
   parking::park_shielded(me, closing);
 }
 
+bool descriptor::enlist(blocked& one) noexcept {
+  std::lock_guard held(lock_);
+  if (closed()) return false;
+  one.next = blocked_;
+  blocked_ = &one;
+  return true;
+}
+
+void descriptor::delist(blocked& one) noexcept {
+  std::lock_guard held(lock_);
+  blocked** place = &blocked_;
+  while (*place != &one) place = &(*place)->next;
+  *place = one.next;
+}
+
 void descriptor::close() noexcept {
   {
     std::lock_guard held(lock_);
     if (closed()) return;
     closed_.store(true, std::memory_order_release);
+    for (blocked* one = blocked_; one != nullptr; one = one->next) os::sound(one->alarm);
     for (operation* one = waiting_; one != nullptr; one = one->next) {
       parking::host& home = one->at->home();
       if (&home == parking::this_host()) {

@@ -61,6 +61,13 @@ class descriptor {
 
   // False: closed, and it does not stand there.
   bool enlist(operation& one) noexcept;
+  // A thread that blocks here until its alarm rings. The same.
+  struct blocked {
+    int alarm = -1;
+    blocked* next = nullptr;
+  };
+  bool enlist(blocked& one) noexcept;
+  void delist(blocked& one) noexcept;
   void delist(operation& one) noexcept;
 
  private:
@@ -84,6 +91,7 @@ class descriptor {
   std::atomic<bool> closed_ = false, watched_ = false, emptied_ = false;
   parking::short_lock lock_;
   operation* waiting_ = nullptr;
+  blocked* blocked_ = nullptr;
 };
 
 }  // namespace ramie::inline v0::poll

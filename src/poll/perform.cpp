@@ -2,6 +2,7 @@
 #include "poll/poller.hpp"
 
 #include <cerrno>
+#include <optional>
 
 namespace ramie::inline v0::poll {
 namespace {
@@ -20,12 +21,36 @@ class used_descriptor {
   descriptor* const one_;
 };
 
+// Where a thread blocks until close() rings.
+class blocked_thread {
+ public:
+  explicit blocked_thread(descriptor& on) noexcept : on_(on) {
+    me_.alarm = os::make_alarm();
+    stands_ = on.enlist(me_);
+  }
+  ~blocked_thread() {
+    if (stands_) on_.delist(me_);
+    if (me_.alarm >= 0) os::close_descriptor(me_.alarm);
+  }
+  blocked_thread(const blocked_thread&) = delete;
+  blocked_thread& operator=(const blocked_thread&) = delete;
+  [[nodiscard]] int alarm() const noexcept { return me_.alarm; }
+
+ private:
+  descriptor& on_;
+  descriptor::blocked me_;
+  bool stands_ = false;
+};
+
 int block(operation& one) noexcept {
+  std::optional<blocked_thread> here;
   for (;;) {
     const int result = os::attempt(one.asked);
     if (os::was_interrupted(result)) continue;
     if (!os::would_wait(one.asked.kind, result)) return result;
-    os::block_until(one.asked.descriptor, os::events_of(one.asked));
+    if (!here) here.emplace(*one.on);
+    if (one.on->closed()) return -ECANCELED;
+    os::block_until(one.asked.descriptor, os::events_of(one.asked), here->alarm());
     if (one.on->closed()) return -ECANCELED;
   }
 }
