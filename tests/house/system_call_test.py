@@ -32,6 +32,7 @@ may = {
     ("include/ramie/interval.hpp", "chrono"): "a type: how long a period is",
     ("include/ramie/offload.hpp", "chrono"): "a type: how long a thread is kept",
     ("include/ramie/throttle.hpp", "chrono"): "a type: how long a period is",
+    ("include/ramie/selector.hpp", "chrono"): "a type: how long a select waits",
     ("include/ramie/context/switch_ucontext.hpp", "ucontext.h"): "the portable twin is made of swapcontext",
 }
 
