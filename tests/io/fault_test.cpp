@@ -167,7 +167,8 @@ TEST_F(fault, all_connect_at_once) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   count = std::min<std::size_t>(count, 1000);
 #endif
-  if (count < wanted) std::printf("skipped: 10,000 connections: the limits here allow %zu\n", count);
+  if (count < wanted)
+    std::printf("skipped: 10,000 connections: %zu, for the limit of descriptors or a sanitizer's sake\n", count);
   ramie::run([&](ramie::scope& all) {
     net::listener door("127.0.0.1:0");
     std::size_t served = 0, answered = 0;
