@@ -64,8 +64,9 @@ void echo(net::stream peer) {
 void every_operation() {
   const auto pause = [] { ramie::this_task::sleep_for(2ms); };
   ramie::run([&](ramie::scope& s) {
-    for (const char* where : {"127.0.0.1:0", "unix:@ramie-fault-test"}) {
-      net::listener door(where);
+    const std::string own_name = "unix:@ramie-fault-test-" + std::to_string(getpid());
+    for (const std::string& where : {std::string("127.0.0.1:0"), own_name}) {
+      net::listener door{net::endpoint(where)};
       auto accepts = s.spawn([&] { return door.accept(); });
       pause();
       net::stream near = net::connect(door.local());
