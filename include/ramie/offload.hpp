@@ -59,6 +59,7 @@ struct offload_statistics {
   std::uint64_t withdrawn = 0;        // taken back while they waited: never ran
   std::uint64_t rejected = 0;         // refused with an error
   std::uint64_t cancelled = 0;        // asked to stop while they ran; they are running or done, too
+  std::uint64_t abandoned = 0;        // their callers left while they ran; they are running or done, too
   std::uint64_t threads_refused = 0;  // threads that the system would not start
 };
 
@@ -83,14 +84,15 @@ struct unblock_entry {
 // Afterwards it is not being called, and will not be.
 void detach(unblock_entry& one) noexcept;
 
-// One call, in the caller's frame.
+// One call: in the caller's frame, or with memory of its own when it may be abandoned.
 struct job {
   enum class state : unsigned char { made, queued, running, done, withdrawn, refused, lost_in_fork };
 
-  void (*call)(job& self) = nullptr;        // on the pool's thread
-  std::stop_source stop{std::nostopstate};  // has a state when the function takes a token
-  std::exception_ptr error;                 // what escaped it
-  parking::waiter* caller = nullptr;
+  void (*call)(job& self) = nullptr;              // on the pool's thread
+  std::stop_source stop{std::nostopstate};        // has a state when the function takes a token
+  std::exception_ptr error;                       // what escaped it
+  void (*release)(job& self) noexcept = nullptr;  // destroys it; null: it lies in the caller's frame
+  parking::waiter* caller = nullptr;              // null, too, when the caller has left it to the pool
   pool* in = nullptr;
   job* next = nullptr;  // of those queued, or of those running
   job* previous = nullptr;
@@ -103,6 +105,13 @@ struct job {
 };
 // Returns when it has run; throws what escaped it, ramie::cancelled, and the pool's refusals.
 void run(pool& on, job& one);
+
+struct release_job {
+  void operator()(job* one) const noexcept { one->release(*one); }
+};
+using owned_job = std::unique_ptr<job, release_job>;
+// The same, but does not wait for one that runs when the caller is told to go: `one` is the pool's then, and null here.
+void run(pool& on, owned_job& one);
 
 template <class F>
 struct call_of {
@@ -124,7 +133,7 @@ class offload_pool {
  public:
   // Starts no thread. Throws std::bad_alloc.
   explicit offload_pool(offload_options options = {});
-  // Waits for its threads to end. Nobody may wait for a call of it any more.
+  // Waits for its threads to end, and so for calls that were abandoned. Nobody may wait for a call of it any more.
   ~offload_pool();
   offload_pool(const offload_pool&) = delete;
   offload_pool& operator=(const offload_pool&) = delete;
@@ -146,6 +155,32 @@ class offload_pool {
     };
     offloading::run(*pool_, one);
     return one.result.take();
+  }
+
+  // The same, for what cannot be interrupted and touches nothing but what it owns: when the caller is told to go, the
+  // wait ends at once, and the function is left to itself. It, its result and what escapes it are destroyed on the
+  // pool's thread when it has returned, also long after the caller, and until then it keeps one of the pool's threads:
+  // a pool of its own bounds that.
+  template <class F>
+  requires std::invocable < std::decay_t<F>
+  & > std::invoke_result_t<std::decay_t<F>&> run_abandonable(F&& function) {
+    using body = std::decay_t<F>;
+    using R = std::invoke_result_t<body&>;
+    static_assert(!std::is_reference_v<R>, "what an abandonable function returns belongs to it: return a value");
+    struct call : offloading::job {
+      body function;
+      parking::returned<R> result;
+      explicit call(F&& given) : function(std::forward<F>(given)) {}
+    };
+    auto* made = new call(std::forward<F>(function));
+    made->offloading::job::call = [](offloading::job& self) {
+      auto& mine = static_cast<call&>(self);
+      mine.result.fill(mine.function);
+    };
+    made->release = [](offloading::job& self) noexcept { delete static_cast<call*>(&self); };
+    offloading::owned_job owner(made);
+    offloading::run(*pool_, owner);
+    return made->result.take();
   }
 
   // Any thread.

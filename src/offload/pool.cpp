@@ -23,7 +23,7 @@ constexpr unsigned threads_for_a_processor = 4, threads_least = 16;
 
 constexpr wait_kind offload_wait = {"offload", [](waiter& one) noexcept {
                                       auto& call = *static_cast<job*>(one.object);
-                                      return call.in->withdraw(call);
+                                      return call.in->withdraw(call, one);
                                     }};
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local job* running_here = nullptr;
@@ -35,7 +35,7 @@ void unlock_all() { all().lock.unlock(); }
 void lose_all(job_list& jobs) noexcept {
   while (job* one = jobs.pop_front()) {
     one->is = job::state::lost_in_fork;
-    parking::wake(*one->caller);
+    if (one->caller != nullptr) parking::wake(*one->caller);
   }
 }
 void forget_threads() {
@@ -44,6 +44,7 @@ void forget_threads() {
     one->idle = nullptr;
     one->counts.threads = 0;
     lose_all(one->running);
+    one->left_behind = 0;
     lose_all(one->queued);
   }
   here.first_stopping = nullptr;
@@ -110,7 +111,7 @@ pool::pool(const offload_options& wanted) : options(with_defaults(wanted)) {
 
 pool::~pool() {
   std::unique_lock held(all().lock);
-  RAMIE_CHECK(queued.empty() && running.empty());
+  RAMIE_CHECK(queued.empty() && running.size() == left_behind);
   closing = true;
   for (idle_thread* one = std::exchange(idle, nullptr); one != nullptr;) {
     idle_thread& called = *std::exchange(one, one->next);
@@ -179,12 +180,19 @@ void pool::refuse_queued() noexcept {
   }
 }
 
-bool pool::withdraw(job& one) noexcept {
+bool pool::withdraw(job& one, waiter& me) noexcept {
   std::unique_lock held(all().lock);
   if (one.is == job::state::queued) {
     queued.remove(one);
     one.is = job::state::withdrawn;
     ++counts.withdrawn;
+    return true;
+  }
+  if (one.is == job::state::running && one.release != nullptr) {
+    ++counts.abandoned;
+    ++left_behind;
+    one.caller = nullptr;
+    me.object = nullptr;
     return true;
   }
   if (one.is == job::state::running && !std::exchange(one.stopping, true)) {
@@ -212,7 +220,13 @@ void pool::thread_main(void* first_job) {
 // The job has returned; the next one, or null: the thread ends, and the pool may be gone.
 job* pool::after(job& one) {
   std::unique_lock held(all().lock);
+  const bool nobody_waits = one.caller == nullptr;
   finish(one, held);
+  if (nobody_waits) {
+    held.unlock();
+    one.release(one);
+    held.lock();
+  }
   if (job* next = queued.pop_front()) {
     begin(*next);
     return next;
@@ -230,6 +244,10 @@ void pool::finish(job& one, lock_held& held) noexcept {
   running.remove(one);
   one.is = job::state::done;
   ++counts.done;
+  if (one.caller == nullptr) {
+    --left_behind;
+    return;
+  }
   parking::wake(*one.caller);  // from now on it may be gone
 }
 
@@ -253,14 +271,15 @@ job* pool::wait_for_work(lock_held& held) noexcept {
   return me.given;
 }
 
-void run(pool& on, job& one) {
+namespace {
+
+void run_for(waiter& me, pool& on, job& one) {
+  me.object = &one;
   if (running_here != nullptr && running_here->in == &on) {
     // A thread of the pool that waited for another one could wait for ever.
     one.stop = running_here->stop;
     return one.call(one);
   }
-  waiter me;
-  me.object = &one;
   one.caller = &me;
   struct known_waker {
     parking::host* of;
@@ -288,6 +307,23 @@ void run(pool& on, job& one) {
   if (one.error == nullptr) return;
   if (one.stopping && me.home != nullptr) parking::check_cancelled(*me.home);
   std::rethrow_exception(one.error);
+}
+
+}  // namespace
+
+void run(pool& on, job& one) {
+  waiter me;
+  run_for(me, on, one);
+}
+
+void run(pool& on, owned_job& one) {
+  waiter me;
+  try {
+    run_for(me, on, *one);
+  } catch (...) {
+    if (me.object == nullptr) static_cast<void>(one.release());
+    throw;
+  }
 }
 
 }  // namespace ramie::inline v0::offloading

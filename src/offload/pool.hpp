@@ -46,12 +46,13 @@ struct pool {
 
   // To a thread or into the queue; throws when refused.
   void submit(job& one);
-  // False: it will be woken.
-  bool withdraw(job& one) noexcept;
+  // False: it will be woken. One that runs and owns its memory is the pool's from then on: `me` has no object any more.
+  bool withdraw(job& one, parking::waiter& me) noexcept;
 
   const offload_options options;
   offload_statistics counts;  // threads, queued and running as far as the lists do not say it
   job_list queued, running;
+  std::size_t left_behind = 0;  // of those running: nobody waits for them
   idle_thread* idle = nullptr;  // the last one that became idle goes first, so that surplus ones time out
   bool closing = false;
   pool* next_pool = nullptr;
