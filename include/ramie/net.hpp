@@ -26,7 +26,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 // Not exported.
 namespace ramie::inline v0::poll {
@@ -183,6 +185,43 @@ class listener : public socket {
 [[nodiscard]] stream connect(const endpoint& to);
 [[nodiscard]] stream connect(const endpoint& to, std::error_code& error);
 
+// Why a name was not found: what getaddrinfo() says. `failed` and `try_again` are the name server's trouble, the others
+// are answers. Comparable with std::error_code; try_again is also errc::resource_unavailable_try_again.
+enum class name_errc : int {
+  not_found = -2,        // no such host, or no such service
+  try_again = -3,        // the name server did not answer, or cannot now
+  failed = -4,           // it has answered that it cannot
+  no_address = -5,       // there is such a host, and it has no address
+  no_such_service = -8,  // for a stream
+  no_memory = -10
+};
+[[nodiscard]] const std::error_category& name_category() noexcept;
+[[nodiscard]] inline std::error_code make_error_code(name_errc value) noexcept {
+  return {static_cast<int>(value), name_category()};
+}
+
+// The addresses of "example.org:443", "example.org:https", "[::1]:80": in the order in which they are to be tried, at
+// least one. What is numeric is answered at once; for all else the C library is asked (hosts file, name servers), on a
+// thread of a pool for this alone. A task that is told to go, by a time limit say, leaves at once; the C library cannot
+// be stopped, so its thread goes on to the end of its own patience (5 to 30 s) and holds one of 64 meanwhile. Throws
+// std::system_error: name_errc, invalid_argument for what is no "host:port", resource_unavailable_try_again.
+[[nodiscard]] std::vector<endpoint> resolve(std::string_view name);
+[[nodiscard]] std::vector<endpoint> resolve(std::string_view host, std::string_view service);
+[[nodiscard]] std::vector<endpoint> resolve(std::string_view host, std::uint16_t port);
+
+// To "example.org:443", or to anything that an endpoint is made of: that is not looked up. Of several addresses the
+// families take turns, each attempt starts 250 ms after the one before, or when one has failed, and the first that
+// stands is returned (RFC 8305, "happy eyeballs"); the others are called off and closed. On a thread without a
+// scheduler they are tried one after the other. When all fail: the last one's error, with a text that names each.
+[[nodiscard]] stream connect_to_name(std::string_view name);
+[[nodiscard]] stream connect_to_name(std::string_view name, std::error_code& error);
+template <class Text>
+requires std::is_convertible_v<const Text&, std::string_view>
+[[nodiscard]] stream connect(const Text& name) { return connect_to_name(name); }
+template <class Text>
+requires std::is_convertible_v<const Text&, std::string_view>
+[[nodiscard]] stream connect(const Text& name, std::error_code& error) { return connect_to_name(name, error); }
+
 // Messages: UDP or Unix.
 class datagram : public socket {
  public:
@@ -210,4 +249,6 @@ class datagram : public socket {
 }  // namespace net
 }  // namespace v0
 }  // namespace ramie
+template <>
+struct std::is_error_code_enum<ramie::net::name_errc> : std::true_type {};
 #pragma GCC visibility pop
