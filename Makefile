@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each installs what is missing (Debian 12), builds, and does its job.
 #
-#   make run          build the command and show what it does       make check        the inner loop, <= 3 min
+#   make run          build the command, show it, serve a site       make check        the inner loop, <= 3 min
 #   make test         everything a change must pass, <= 15 min      make test-matrix  everything x everything, <= 40 min
 #   make bench        ours and the peers', alternating               make soak         hours, on demand
 #   make deb          four Debian packages in build/deb

@@ -35,3 +35,15 @@ else()
     target_compile_options(ramie_boost INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   endif()
 endif()
+
+# Target ramie_beast: the headers of Boost.Beast and Asio alone, for sockets; RAMIE_BEAST_MISSING says why not. 1.74, the
+# version that Debian 12 installs by default, does as well.
+unset(RAMIE_BEAST_INCLUDE CACHE)
+find_path(RAMIE_BEAST_INCLUDE boost/beast/http.hpp PATHS ${boost_roots} /usr PATH_SUFFIXES include NO_DEFAULT_PATH)
+set(RAMIE_BEAST_MISSING "")
+if(RAMIE_BEAST_INCLUDE)
+  add_library(ramie_beast INTERFACE)
+  target_include_directories(ramie_beast SYSTEM INTERFACE ${RAMIE_BEAST_INCLUDE})
+else()
+  set(RAMIE_BEAST_MISSING "no Boost.Beast here (libboost1.81-dev)")
+endif()

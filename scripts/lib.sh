@@ -25,13 +25,15 @@ find_boost() {
   fi
 }
 
-# build PRESET [cmake options...]
+# build PRESET [cmake options...] [-- targets...]      without targets all of it
 build() {
-  local preset=$1 log
+  local preset=$1 log options=() targets=()
   shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do options+=("$1"); shift; done
+  if [ $# -gt 1 ]; then shift; targets=(--target "$@"); fi
   log=build/$preset.log
   mkdir -p build
-  if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+  if ! { cmake --preset "$preset" "${options[@]}" && cmake --build --preset "$preset" -j "$jobs" "${targets[@]}"; } >"$log" 2>&1; then
     grep -E 'error|Error|warning:|FAILED' -A4 "$log" | head -60
     echo "build of preset $preset failed; the whole log is $log"
     return 1
