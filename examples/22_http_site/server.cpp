@@ -9,6 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -109,18 +110,21 @@ void server::accept_all(ramie::scope& s) {
 void server::admit(stream peer, ramie::scope& s) {
   ++counts_.connections;
   if (open_.size() >= limits_.connections) return refuse(peer, "too many connections");
-  const auto place = open_.emplace(open_.end());
-  place->peer = std::move(peer);
+  auto place = open_.end();
   try {
     // A task gets its stack when it starts, and its failure would be the whole scope's. So one is tried here; it is
     // free again for the task, which starts before another connection is accepted.
     ramie::fiber([] {}, {.name = "stack to be had"}).resume();
+    place = open_.emplace(open_.end());
+    place->peer = std::move(peer);
     s.spawn([this, place] { live(place); }, {.name = "connection"});
-  } catch (const std::exception& error) {  // no stack, no memory
+  } catch (const std::exception& error) {
     std::fprintf(stderr, "refused a connection: %s\n", error.what());
-    refuse(place->peer, "no stack");
-    open_.erase(place);
-    return;
+    if (place != open_.end()) {
+      peer = std::move(place->peer);
+      open_.erase(place);
+    }
+    return refuse(peer, "no stack, or no memory");
   }
   ++counts_.open;
   ramie::this_task::yield();
@@ -169,6 +173,8 @@ void server::live(std::list<connection>::iterator place) {
   const leaver gone{*this, place};
   try {
     serve(*place);
+  } catch (const std::bad_alloc&) {
+    refuse(place->peer, "no memory");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "a connection ended: %s\n", error.what());
   }
