@@ -110,7 +110,7 @@ struct scope_state : parking::cancel_scope {
   std::exception_ptr failure;         // the first
   std::size_t living = 0;             // children that have not ended
   std::size_t transient = 0;          // of these
-  parking::waiter* joiner = nullptr;  // who waits for them to end
+  parking::wait_list joiners;         // who waits for them to end
   bool* all_ended = nullptr;          // set when no child is left
   bool closed = false;
 };
@@ -277,7 +277,7 @@ class scope {
     return task<R>(made, &place->result);
   }
 
-  // Waits for the children so far, transient ones excepted.
+  // Waits for the children so far, transient ones excepted. A limit around it ends the wait, not the children.
   void join() { tasking::join_children(state_); }
   // Asks the body and all children to go. Never waits.
   void cancel(std::exception_ptr cause = {}) noexcept { tasking::cancel(state_, std::move(cause)); }

@@ -13,14 +13,16 @@ namespace {
 using parking::wait_kind;
 using parking::waiter;
 
-constexpr wait_kind children_wait = {"children", nullptr};
+constexpr wait_kind children_wait = {"children", [](waiter& one) noexcept {
+                                       return static_cast<scope_state*>(one.object)->joiners.remove(one);
+                                     }};
 
-// Waits until all children but the transient ones have ended. They are told what the waiter is told, so this wait need
-// not be called off.
+// Waits until all children but the transient ones have ended. At the end of a block they are told what the waiter is
+// told, and it waits for them all the same.
 void wait_for_children(scope_state& scope) noexcept {
   while (scope.living != scope.transient) {
     waiter me;
-    scope.joiner = &me;
+    scope.joiners.push_back(me);
     parking::park_shielded(me, children_wait);
   }
 }
@@ -117,8 +119,15 @@ std::int64_t due_at(std::chrono::steady_clock::time_point time) {
 
 std::int64_t due_after(std::chrono::nanoseconds duration) { return parking::due_after(duration.count()); }
 
+// In the middle of a block a limit around this wait may be further in than the scope: the wait is called off, and the
+// children go on.
 void join_children(scope_state& scope) {
-  wait_for_children(scope);
+  while (scope.living != scope.transient) {
+    waiter me;
+    me.object = &scope;
+    scope.joiners.push_back(me);
+    parking::park(me, children_wait);
+  }
   parking::check_cancelled(*scope.home);
 }
 

@@ -74,8 +74,8 @@ void complete(record& task, task_state how, std::exception_ptr error) noexcept {
   task.error = std::move(error);
   task.state.store(how, std::memory_order_release);
   while (waiter* one = task.joiners.take_front()) parking::wake(*one);
-  if (parent.joiner != nullptr && parent.living == parent.transient) {
-    parking::wake(*std::exchange(parent.joiner, nullptr));
+  if (parent.living == parent.transient) {
+    while (waiter* one = parent.joiners.take_front()) parking::wake(*one);
   }
   if (parent.living == 0 && parent.all_ended != nullptr) *parent.all_ended = true;
   drop(&task);

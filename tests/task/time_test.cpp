@@ -9,6 +9,38 @@ using clock = std::chrono::steady_clock;
 
 class time_test : public task_world {};
 
+TEST_F(time_test, a_limit_around_the_join_of_a_scope_ends_the_wait_and_not_the_children) {
+  ramie::run([&](scope& s) {
+    for (int i = 0; i < 2; ++i) {
+      s.spawn([&] {
+        ramie::this_task::sleep_for(50ms);
+        say("child");
+      });
+    }
+    EXPECT_FALSE(ramie::try_for(1ms, [&] { s.join(); }));
+    say("late");
+    EXPECT_TRUE(ramie::try_for(1s, [&] { s.join(); }));
+    say("joined");
+  });
+  EXPECT_EQ(said, (words{"late", "child", "child", "joined"}));
+}
+
+TEST_F(time_test, several_tasks_may_join_a_scope) {
+  ramie::run([&](scope& outer) {
+    ramie::with_scope([&](scope& inner) {
+      inner.spawn([&] { ramie::this_task::sleep_for(10ms); });
+      auto other = outer.spawn([&] {
+        inner.join();
+        say("other");
+      });
+      inner.join();
+      say("own");
+      other.join();
+    });
+  });
+  EXPECT_EQ(said, (words{"own", "other"}));
+}
+
 TEST_F(time_test, sleepers_wake_in_the_order_of_their_times) {
   ramie::run(
       [&](scope& s) {
