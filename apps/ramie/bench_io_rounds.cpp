@@ -75,6 +75,7 @@ void tell_ratio(child_output& out, const std::string& ours, const std::string& t
 
 void measure_echo(child_output& out, const io_plan& plan, const std::vector<io_contender>& all, std::size_t n) {
   std::vector<std::unique_ptr<echo_pair>> pairs;
+  pairs.reserve(all.size());
   for (const io_contender& one : all) pairs.push_back(std::make_unique<echo_pair>(one.serve, n));
   std::vector<samples_of_one> seen(all.size());
   const bool are_many = n > 1'000;

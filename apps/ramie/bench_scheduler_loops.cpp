@@ -148,7 +148,8 @@ double channel_ns(std::size_t messages, std::size_t capacity) {
       there.send(i);
       static_cast<void>(back.receive());
     }
-    elapsed_ns = ns_since(start) / static_cast<double>((messages + 1) / 2 * 2);
+    const std::size_t passed = (messages + 1) / 2 * 2;
+    elapsed_ns = ns_since(start) / static_cast<double>(passed);
     there.close();
     s.join();
   });

@@ -107,11 +107,11 @@ struct operations {
 
 struct scope_state : parking::cancel_scope {
   parking::host* home = nullptr;
-  std::exception_ptr failure;         // the first
-  std::size_t living = 0;             // children that have not ended
-  std::size_t transient = 0;          // of these
-  parking::wait_list joiners;         // who waits for them to end
-  bool* all_ended = nullptr;          // set when no child is left
+  std::exception_ptr failure;  // the first
+  std::size_t living = 0;      // children that have not ended
+  std::size_t transient = 0;   // of these
+  parking::wait_list joiners;  // who waits for them to end
+  bool* all_ended = nullptr;   // set when no child is left
   bool closed = false;
 };
 

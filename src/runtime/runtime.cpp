@@ -60,22 +60,22 @@ struct runtime_ref::link {
 
 struct runtime::state {
   explicit state(const runtime_options& wanted)
-      : wanted_poller(poller_for(wanted.io)),
-        scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
+      : scheduler(wanted.clock == clock_kind::fake ? sched::clock_kind::fake : sched::clock_kind::monotonic,
                   tasking::functions, {&poll::make, &wanted_poller}),
-        options(wanted) {
+        options(wanted),
+        wanted_poller(poller_for(wanted.io)) {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
     if (options.dump_signal != 0) dump_on_signal.emplace(options.dump_signal, scheduler, root);
     link->to = this;
   }
 
-  const poll::choice wanted_poller;
   sched::scheduler scheduler;
   const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
   std::exception_ptr stop_cause;
   runtime_options options;
-  scope_state root;   // above all tasks
+  scope_state root;  // above all tasks
+  const poll::choice wanted_poller;
   bool idle = false;  // no task is left
   bool stopped = false;
   bool goes = false;  // it runs nothing any more: what was sent is given up

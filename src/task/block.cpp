@@ -13,9 +13,8 @@ namespace {
 using parking::wait_kind;
 using parking::waiter;
 
-constexpr wait_kind children_wait = {"children", [](waiter& one) noexcept {
-                                       return static_cast<scope_state*>(one.object)->joiners.remove(one);
-                                     }};
+constexpr wait_kind children_wait = {
+    "children", [](waiter& one) noexcept { return static_cast<scope_state*>(one.object)->joiners.remove(one); }};
 
 // Waits until all children but the transient ones have ended. At the end of a block they are told what the waiter is
 // told, and it waits for them all the same.

@@ -74,8 +74,9 @@ struct seen_task {
 // Equal for tasks that were spawned at one place and wait for one thing at one place.
 std::string likeness(const record& task, const std::vector<stack_part>& stack) {
   std::string key;
-  const auto add = [&](auto word) { key.append(reinterpret_cast<const char*>(&word), sizeof word); };
-  add(task.waits_on != nullptr ? task.waits_on->kind : nullptr);
+  const auto add = [&](const auto& word) { key.append(reinterpret_cast<const char*>(&word), sizeof(word)); };
+  const void* kind = task.waits_on != nullptr ? task.waits_on->kind : nullptr;
+  add(kind);
   add(task.name.text());
   add(task.site.file);
   add(task.site.line);
@@ -116,7 +117,8 @@ void describe_stack(const seen_task& task, const backtrace::frame_names& names, 
     const std::size_t shown = std::min(frames.size(), frames_most);
     for (const backtrace::frame& at : frames.first(shown)) {
       const std::string place = std::to_string(number++);
-      text += margin + std::string(place.size() < 5 ? 5 - place.size() : 0, ' ') + place + "  ";
+      text += margin;
+      text.append(place.size() < 5 ? 5 - place.size() : 0, ' ').append(place).append("  ");
       names.append(text, at);
       text += '\n';
     }

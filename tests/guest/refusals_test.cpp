@@ -133,12 +133,12 @@ TEST(refusals_test, a_full_memory_cgroup_is_named) {
     if (!box.enter(getpid())) return not_here;
     std::vector<fiber> fibers;
     start_a_few(fibers);
-    // Full but for three quarters of a MiB: a page more than that is not risked, or the group's killer comes.
+    // Full but for fifteen sixteenths of a MiB: a page more than that is not risked, or the group's killer comes.
     auto* memory = static_cast<char*>(
         mmap(nullptr, allowed, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (memory == MAP_FAILED) return 9;
     for (std::size_t at = 0; at < allowed; at += 65536) {
-      if (std::strtoull(box.get(usage).c_str(), nullptr, 10) + (std::size_t{3} << 18) > allowed) break;
+      if (std::strtoull(box.get(usage).c_str(), nullptr, 10) + (std::size_t{15} << 16) > allowed) break;
       for (std::size_t page = 0; page < 65536; page += 4096) memory[at + page] = 1;
     }
     if (!refuse_mprotect()) return not_here;
