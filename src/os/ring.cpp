@@ -77,7 +77,8 @@ std::string kernel_ring::set_up(unsigned entries) {
   if (rouser_ < 0) return because("eventfd", errno);
   constexpr unsigned plain = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   constexpr unsigned ways[] = {
-      // Answers are put down whenever the thread enters the kernel by itself, instead of interrupting it. What waits for
+      // Answers are put down whenever the thread enters the kernel by itself, instead of interrupting it. What waits
+      // for
       // that is told by a flag in shared memory, so that take() enters only when there is something. Linux 5.19.
       // Not IORING_SETUP_DEFER_TASKRUN, although it is 0.1x better with 10,000 connections: who polls such a ring, as
       // the host of descriptor() does, is not told of answers (Linux 6.18), nor is an eventfd that is registered.
