@@ -1,6 +1,6 @@
 #include "base/check.hpp"
 #include "os/clock.hpp"
-#include "os/ready_set.hpp"
+#include "os/event_queue.hpp"
 #include "park/park.hpp"
 #include "poll/operation.hpp"
 
@@ -31,11 +31,6 @@ std::int16_t events_of(interest wanted) noexcept {
   return static_cast<std::int16_t>((reads ? os::readable : 0) | (writes ? os::writable : 0));
 }
 
-interest of_events(std::int16_t events) noexcept {
-  return ((events & os::readable) != 0 ? interest::read : interest::none) |
-         ((events & os::writable) != 0 ? interest::write : interest::none);
-}
-
 [[noreturn]] void fail(int result, const std::string& doing) {
   throw std::system_error(-result, std::system_category(), doing);
 }
@@ -50,7 +45,7 @@ struct selector::state {
     bool is_file = false;  // on disk: epoll does not take it, it is always ready
   };
 
-  os::ready_set queue;
+  os::event_queue queue{os::trigger::level};
   poll::descriptor* const waits = poll::descriptor::take(queue.descriptor(), {.ours = false});
   std::unordered_map<int, entry> entries;
   std::vector<monitor*> ready;  // null: closed meanwhile
@@ -86,9 +81,11 @@ struct selector::state {
     return 0;
   }
 
-  void find_ready(entry& of, std::int16_t events) {
+  void find_ready(entry& of, bool to_readers, bool to_writers) {
+    const interest happened =
+        (to_readers ? interest::read : interest::none) | (to_writers ? interest::write : interest::none);
     for (monitor* one = of.first; one != nullptr; one = one->next_) {
-      const interest found = of_events(events) & one->wanted_;
+      const interest found = happened & one->wanted_;
       if (found == interest::none) continue;
       one->ready_ = found;
       ready.push_back(one);
@@ -97,20 +94,19 @@ struct selector::state {
 
   // False: nothing, until this time.
   bool collect(std::int64_t due_ns) {
-    std::array<os::ready_set::one, events_at_once> found;
-    bool any = false;
+    std::array<os::happened, events_at_once> found;
+    bool roused = false;
     for (auto& [number, each] : entries) {
-      if (each.is_file) find_ready(each, os::readable | os::writable);
+      if (each.is_file) find_ready(each, true, true);
     }
-    const int count = queue.wait(found, ready.empty() ? due_ns : 0);
+    const int count = queue.wait(found, due_ns, due_ns == 0 || !ready.empty(), roused);
     for (int i = 0; i < count; ++i) {
-      const os::ready_set::one& event = found[static_cast<std::size_t>(i)];
-      any = any || event.tag == os::ready_set::rouse_tag;
+      const os::happened& event = found[static_cast<std::size_t>(i)];
       const auto place = entries.find(static_cast<int>(event.tag & UINT32_MAX));
       if (place == entries.end() || place->second.generation != event.tag >> generation_shift) continue;
-      find_ready(place->second, event.events);
+      find_ready(place->second, event.to_readers, event.to_writers);
     }
-    return any || !ready.empty();
+    return roused || !ready.empty();
   }
 
   // A task waits here until there is something to collect.

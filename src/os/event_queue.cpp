@@ -1,10 +1,10 @@
 #include "os/event_queue.hpp"
 
 #include "os/clock.hpp"
+#include "os/io_request.hpp"
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,13 +19,6 @@ namespace {
 constexpr std::size_t events_at_once = 256;
 constexpr std::uint64_t rouser_tag = UINT64_MAX;
 
-std::uint32_t mask_of(std::int16_t events) noexcept {
-  std::uint32_t mask = EPOLLET;
-  if ((events & EPOLLIN) != 0) mask |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
-  if ((events & EPOLLOUT) != 0) mask |= EPOLLOUT;
-  return mask;
-}
-
 int control(int queue, int operation, int descriptor, std::uint32_t mask, std::uint64_t tag) noexcept {
   const int before = errno;
   epoll_event event{};
@@ -38,20 +31,29 @@ int control(int queue, int operation, int descriptor, std::uint32_t mask, std::u
 
 }  // namespace
 
-event_queue::event_queue() {
+std::uint32_t event_queue::mask_of(std::int16_t events) const noexcept {
+  std::uint32_t mask = 0;
+  if ((events & readable) != 0) mask |= EPOLLIN | EPOLLRDHUP;
+  if ((events & writable) != 0) mask |= EPOLLOUT;
+  if (trigger_ == trigger::level) return mask;
+  // Urgent bytes are told with the others, once.
+  return mask | EPOLLET | ((events & readable) != 0 ? EPOLLPRI : 0U);
+}
+
+event_queue::event_queue(trigger when) : trigger_(when) {
   queue_ = epoll_create1(EPOLL_CLOEXEC);
   if (queue_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
-  rouser_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  const int refused = rouser_ < 0 ? -errno : control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
+  rouser_ = make_alarm();
+  const int refused = rouser_ < 0 ? rouser_ : control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
   if (refused == 0) return;
-  ::close(queue_);
-  if (rouser_ >= 0) ::close(rouser_);
+  close_descriptor(queue_);
+  if (rouser_ >= 0) close_descriptor(rouser_);
   throw std::system_error(-refused, std::system_category(), "eventfd for epoll");
 }
 
 event_queue::~event_queue() {
-  ::close(rouser_);
-  ::close(queue_);
+  close_descriptor(rouser_);
+  close_descriptor(queue_);
 }
 
 int event_queue::watch(int descriptor, std::int16_t events, std::uint64_t tag) noexcept {
@@ -105,12 +107,8 @@ int event_queue::wait(std::span<happened> found, std::int64_t due_ns, bool now, 
   return result < 0 ? result : told;
 }
 
-void event_queue::rouse() noexcept {
-  const int before = errno;
-  // Edge triggered: each write is an event, nobody reads. At the counter's end (2^64 - 2 writes) it would say EAGAIN.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(rouser_, &one, sizeof one);
-  errno = before;
-}
+// It is edge triggered always: each write is an event, nobody reads. At the counter's end (2^64 - 2 writes) it would
+// say EAGAIN.
+void event_queue::rouse() noexcept { sound(rouser_); }
 
 }  // namespace ramie::os

@@ -1,6 +1,6 @@
 // epoll(7): which descriptors something has happened on, and an eventfd by which other threads end a wait.
 //
-// One thread, except rouse(). Edge triggered: an event is told once.
+// One thread, except rouse().
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,16 @@ namespace ramie::os {
 struct happened {
   std::uint64_t tag = 0;
   bool to_readers = false, to_writers = false;
-  bool odd = false;  // an end, an error or urgent bytes: an empty stream is not the whole story
+  bool odd = false;  // an end, an error or (of edges) urgent bytes: an empty stream is not the whole story
 };
+
+// Edge: an event is told once. Level: what is ready is told each time.
+enum class trigger : std::uint8_t { edge, level };
 
 class event_queue {
  public:
   // Throws std::system_error.
-  event_queue();
+  explicit event_queue(trigger when);
   event_queue(const event_queue&) = delete;
   event_queue& operator=(const event_queue&) = delete;
   ~event_queue();
@@ -38,6 +41,9 @@ class event_queue {
   [[nodiscard]] int descriptor() const noexcept { return queue_; }
 
  private:
+  [[nodiscard]] std::uint32_t mask_of(std::int16_t events) const noexcept;
+
+  const trigger trigger_;
   int queue_ = -1, rouser_ = -1;
   bool has_nanoseconds_ = true;  // epoll_pwait2, Linux 5.11
 };

@@ -93,8 +93,9 @@ std::int16_t events_of(const io_request& asked) noexcept {
 int make_alarm() noexcept {
   const int before = errno;
   const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const int result = made < 0 ? -errno : made;
   errno = before;
-  return made;
+  return result;
 }
 
 void sound(int alarm) noexcept {

@@ -52,7 +52,7 @@ bool was_interrupted(int result) noexcept;
 int settled(io_kind kind, int result) noexcept;
 // What a task waits for that would do it: readable or writable.
 std::int16_t events_of(const io_request& asked) noexcept;
-// What ends a block_until() of another thread: an eventfd. -1: the process may not have another descriptor.
+// What ends a block_until() of another thread: an eventfd, or -errno.
 int make_alarm() noexcept;
 void sound(int alarm) noexcept;
 // Blocks the calling thread until something of `events` has happened, or the alarm has rung. Without one it returns

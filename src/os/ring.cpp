@@ -52,12 +52,7 @@ class kernel_ring final : public ring {
   [[nodiscard]] bool has_batch() const noexcept override { return io_uring_sq_ready(&ring_) != 0; }
   [[nodiscard]] int descriptor() const noexcept override { return ring_.ring_fd; }
   int listen() noexcept override;
-  void rouse() noexcept override {
-    const int before = errno;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(rouser_, &one, sizeof one);
-    errno = before;
-  }
+  void rouse() noexcept override { sound(rouser_); }
 
  private:
   std::string lacks();

@@ -47,7 +47,7 @@ class epoll_poller final : public poller {
   // False: nothing but the time, when there was one.
   bool collect(std::int64_t due_ns, bool now) noexcept;
 
-  os::event_queue queue_;
+  os::event_queue queue_{os::trigger::edge};
   std::vector<entry*> entries_;
   std::vector<os::happened> found_;
 
