@@ -1,4 +1,6 @@
 // G: selectors and monitors as nio4r has them.
+#include "io/net_world.hpp"
+
 #include <ramie/net.hpp>
 #include <ramie/selector.hpp>
 
@@ -16,16 +18,7 @@ namespace net = ramie::net;
 using ramie::selector;
 using interest = selector::interest;
 using monitor = selector::monitor;
-
-template <class F>
-std::error_code error_of(F&& body) {
-  try {
-    body();
-  } catch (const std::system_error& error) {
-    return error.code();
-  }
-  return {};
-}
+using ramie_test::error_of;
 
 // G01
 TEST(g, what_is_no_descriptor_and_a_closed_selector_are_refused) {

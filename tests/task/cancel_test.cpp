@@ -13,22 +13,10 @@ using ramie::task_state;
 
 class cancel_test : public task_world {};
 
-std::exception_ptr cause_named(const char* text) { return std::make_exception_ptr(std::runtime_error(text)); }
-std::string text_of(const std::exception_ptr& error) {
-  if (error == nullptr) return "none";
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "?";
-  }
-}
-
 TEST_F(cancel_test, a_task_that_has_not_started_never_runs) {
   ramie::run([&](scope& s) {
     auto t = s.spawn([&] { say("ran"); });
-    EXPECT_TRUE(t.cancel(cause_named("no need")));
+    EXPECT_TRUE(t.cancel(error_named("no need")));
     t.join();
     EXPECT_EQ(t.state(), task_state::cancelled);
     try {
@@ -144,7 +132,7 @@ TEST_F(cancel_test, a_handler_for_std_exception_does_not_keep_it) {
 }
 
 TEST_F(cancel_test, parent_child_and_grandchild_see_the_same_cause) {
-  const std::exception_ptr why = cause_named("shutdown");
+  const std::exception_ptr why = error_named("shutdown");
   int same = 0;
   const auto waits = [&] {
     try {
@@ -225,7 +213,7 @@ TEST_F(cancel_test, a_request_from_further_out_is_news_while_an_inner_one_is_on_
           ramie::this_task::sleep_for(1h);
         } catch (const cancelled& first) {
           EXPECT_EQ(first.cause(), nullptr);
-          outer.cancel(cause_named("outer"));
+          outer.cancel(error_named("outer"));
           try {
             ramie::this_task::sleep_for(1h);
           } catch (const cancelled& second) {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,18 @@ class task_world : public testing::Test {
 };
 
 inline const ramie::runtime_options fake_time = {.clock = ramie::clock_kind::fake};
+
+inline std::exception_ptr error_named(const char* text) { return std::make_exception_ptr(std::runtime_error(text)); }
+inline std::string text_of(const std::exception_ptr& error) {
+  if (error == nullptr) return "none";
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "?";
+  }
+}
 
 // Under a fake clock: until all others wait. A yield would not do: a slice may end by time.
 inline void settle() { ramie::this_task::sleep_for(1ms); }
