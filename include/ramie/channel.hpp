@@ -120,7 +120,7 @@ class channel {
   void send(T value) {
     std::unique_lock held(core_.lock);
     if (core_.closed) throw channel_closed();
-    if (send_now(value, held)) return parking::charge_one();
+    if (send_now(value, held)) return parking::charge(1);
     parking::waiter me;
     me.object = &core_;
     me.place = &value;
@@ -140,7 +140,7 @@ class channel {
     std::optional<T> value;
     std::unique_lock held(core_.lock);
     if (receive_now(value, held)) {
-      parking::charge_one();
+      parking::charge(1);
       return value;
     }
     if (core_.closed) return value;

@@ -25,6 +25,7 @@
 #include <ramie/park/arm.hpp>
 #include <ramie/park/cancel_scope.hpp>
 #include <ramie/park/returned.hpp>
+#include <ramie/park/running.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -426,7 +427,7 @@ template <class Duration>
 void sleep_until(std::chrono::time_point<std::chrono::system_clock, Duration>) = delete;  // steady_clock only
 
 // Charges the slice of 4,000 for work that has no waits in it; when it is spent, others run. About 1 ns.
-void reduce(std::int64_t reductions = 1) noexcept;
+inline void reduce(std::int64_t reductions = 1) noexcept { parking::charge(reductions); }
 // Throws cancelled when the task was told to go and does not know it yet.
 void check();
 

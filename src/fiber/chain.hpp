@@ -18,12 +18,6 @@ struct chain {
   int errno_value = 0;
 };
 
-// Who keeps parked chains, for collectors that look at their stacks: base of whatever thread_words::host points to.
-struct chain_keeper {
-  // Calls visit(chain, argument) for each chain of this thread that was entered and is parked now. Null: none ever.
-  void (*each_chain)(void (*visit)(chain& parked, void* argument), void* argument) = nullptr;
-};
-
 // How a loop learns why control came back to it.
 enum class departure : std::uint8_t {
   parked,      // it left its chain; enter() continues it

@@ -173,8 +173,7 @@ parked_stacks::~parked_stacks() {
   watch.free_places.insert(watch.free_places.end(), watch.ended.begin(), watch.ended.end());
   watch.ended.clear();
   watch.ended.reserve(watch.places + watch.ran.size());
-  if (const auto* keeper = static_cast<const control::chain_keeper*>(thread.host);
-      keeper != nullptr && keeper->each_chain != nullptr) {
+  if (const context::chain_keeper* keeper = thread.host; keeper != nullptr && keeper->each_chain != nullptr) {
     struct told {
       control::stack_watch& watch;
       stack_listener& listener;

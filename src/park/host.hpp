@@ -10,6 +10,7 @@
 #include "park/timer.hpp"
 
 #include <ramie/park/cancel_scope.hpp>
+#include <ramie/park/running.hpp>
 #include <ramie/park/wait.hpp>
 
 #include <atomic>
@@ -54,23 +55,16 @@ class letter_box {
   std::atomic<letter*> newest_ = nullptr;
 };
 
-// What a task may do before it is the turn of the others, as in BEAM.
-inline constexpr std::int64_t reductions_per_slice = 4000;
-
-class host : public control::chain_keeper {
+class host : public running_slice {
  public:
-  control::control_block loop{};  // loop.resumer_sp: where the host waits for the running chain to be left
-  parked* running = nullptr;
-  std::int64_t budget = reductions_per_slice;  // of the running task, what is left
-  std::uint32_t ticks_seen = 0;
+  control::control_block loop{};        // loop.resumer_sp: where the host waits for the running chain to be left
   std::uint32_t slices_until_look = 0;  // then the loop sees to timers and letters; 0: every slice ends in the loop
   std::uint32_t coarse_ms = 0;          // the clock when it was last looked at, a few milliseconds ago at most
   ready_ring ready;
-  ready_ring urgent;          // woken by a timer or another thread: goes before those that were ready
-  bool looks_around = false;  // timers and letters are being seen to: who is woken is urgent
-  // Milliseconds: another thread counts them up while this one is busy.
-  alignas(64) std::atomic<std::uint32_t> ticks = 0;
-  letter_box letters;
+  ready_ring urgent;               // woken by a timer or another thread: goes before those that were ready
+  bool looks_around = false;       // timers and letters are being seen to: who is woken is urgent
+  alignas(64) letter_box letters;  // other threads write it, as what follows
+
   // Waits of its tasks that are certain to be ended by somebody who is no task: while there are any nothing is stuck,
   // and a fake clock stands still.
   std::atomic<std::uint32_t> outside_wakers = 0;
@@ -116,10 +110,6 @@ class host : public control::chain_keeper {
 };
 
 // The calling thread's host; null when nobody runs tasks here.
-[[gnu::always_inline]] inline host* this_host() noexcept {
-  return static_cast<host*>(static_cast<control::chain_keeper*>(context::this_thread_words()->host));
-}
-// As thread_words::host holds it.
-inline void* as_word(host* one) noexcept { return static_cast<control::chain_keeper*>(one); }
+[[gnu::always_inline]] inline host* this_host() noexcept { return static_cast<host*>(this_slice()); }
 
 }  // namespace ramie::inline v0::parking

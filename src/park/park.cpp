@@ -135,11 +135,7 @@ bool park_for(waiter& me, const wait_kind& kind, std::int64_t duration_ns) {
   return !limit.over;
 }
 
-void charge_one() noexcept { charge(1); }
-
-const void* self() noexcept {
-  const host* here = this_host();
-  if (here != nullptr && here->running != nullptr) return here->running;
+const void* self_without_task() noexcept {
   // Told apart from a task by its lowest bit.
   return reinterpret_cast<const char*>(control::self_block()) + 1;
 }
@@ -203,7 +199,8 @@ void yield(host& here) noexcept {
   end_slice(here, me);
 }
 
-void reductions_spent(host& here) noexcept {
+void reductions_spent(running_slice& spent) noexcept {
+  auto& here = static_cast<host&>(spent);
   parked& me = *here.running;
   const std::uint32_t now = here.ticks.load(std::memory_order_relaxed);
   me.ticks += now - here.ticks_seen;

@@ -7,16 +7,6 @@
 
 namespace ramie::inline v0::parking {
 
-// Charges the running task; lets others run when its slice is used up. Never throws, never waits for anything else.
-void reductions_spent(host& here) noexcept;
-inline void charge(std::int64_t reductions) noexcept {
-  host* here = this_host();
-  if (here == nullptr) return;
-  here->budget -= reductions;
-  if (here->budget < 0 || here->ticks.load(std::memory_order_relaxed) != here->ticks_seen) [[unlikely]]
-    reductions_spent(*here);
-}
-
 // Threads of this process that are ours and have nothing to do: none of them can wake anybody, and who asks whether all
 // wait for ever does not count them.
 extern std::atomic<std::uint32_t> threads_at_rest;

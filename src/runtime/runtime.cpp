@@ -108,7 +108,7 @@ void runtime::state::tell_unseen(const std::exception_ptr& error, const char* na
 }
 
 record* runtime::state::spawn_root(std::function<void()> body, const task_options& how, const call_site& site) {
-  void* outer = std::exchange(context::this_thread_words()->host, parking::as_word(&scheduler));
+  context::chain_keeper* outer = std::exchange(context::this_thread_words()->host, &scheduler);
   record* made = nullptr;
   try {
     made = tasking::create(root, sizeof(root_payload), &root_payload::how, how, site);
@@ -187,7 +187,7 @@ void runtime::run_main(void (*body)(void*), void* argument) {
   if (how == sched::scheduler::ending::stuck) {
     report = tasking::describe_tasks(root, {});
     std::fprintf(stderr, "ramie: deadlock: all tasks wait and nothing can wake them\n%s", report.c_str());
-    void* outer = std::exchange(context::this_thread_words()->host, parking::as_word(&here.scheduler));
+    context::chain_keeper* outer = std::exchange(context::this_thread_words()->host, &here.scheduler);
     root.cancel(std::make_exception_ptr(deadlock("all tasks wait and nothing can wake them:\n" + report)));
     context::this_thread_words()->host = outer;
     how = here.drive(INT64_MAX);

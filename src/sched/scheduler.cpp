@@ -48,7 +48,7 @@ class thread_for_a_loop {
       : thread_(control::this_thread()),
         in_flight_(std::exchange(*thread_.exceptions, context::exception_words{nullptr, 0})),
         left_(std::exchange(thread_.left, nullptr)),
-        host_(std::exchange(thread_.host, parking::as_word(host))) {}
+        host_(std::exchange(thread_.host, host)) {}
   ~thread_for_a_loop() {
     *thread_.exceptions = in_flight_;
     thread_.left = left_;
@@ -61,7 +61,7 @@ class thread_for_a_loop {
   context::thread_words& thread_;
   const context::exception_words in_flight_;
   control::control_block* const left_;
-  void* const host_;
+  context::chain_keeper* const host_;
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ event::~event() {
 }
 
 void event::wait() {
-  if (is_set()) return parking::charge_one();
+  if (is_set()) return parking::charge(1);
   waiter self;
   self.object = this;
   if (enlist(self)) parking::park(self, event_waits::kind);
@@ -81,7 +81,7 @@ bool barrier::arrive_and_wait() {
     arrived_ = 0;
     lock_.unlock();
     all.wake_all();
-    parking::charge_one();
+    parking::charge(1);
     return true;
   }
   waiter self;

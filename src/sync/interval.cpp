@@ -35,7 +35,7 @@ std::uint64_t interval::count() noexcept {
 std::uint64_t interval::wait() {
   for (bool waited = false;; waited = true) {
     if (const std::uint64_t ended = count(); ended != 0) {
-      if (!waited) parking::charge_one();
+      if (!waited) parking::charge(1);
       return ended;
     }
     parking::waiter me;

@@ -127,7 +127,7 @@ void shared_mutex::acquire(bool alone) {
   if (waiters_.empty() && admits(alone)) {
     enter(alone);
     lock_.unlock();
-    return parking::charge_one();
+    return parking::charge(1);
   }
   waiter self;
   self.object = this;

@@ -95,7 +95,7 @@ std::size_t select_one(arm* const* first_arm, std::size_t count) {
   for (;;) {
     const std::size_t which = try_all(arms, turn++ % count);
     if (which != none) {
-      parking::charge_one();
+      parking::charge(1);
       return which;
     }
     if (limit != none) {

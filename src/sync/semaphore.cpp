@@ -37,7 +37,7 @@ void semaphore::acquire(std::size_t count) {
   if (waiters_.empty() && has_room(count)) [[likely]] {
     taken_ += count;
     lock_.unlock();
-    return parking::charge_one();
+    return parking::charge(1);
   }
   if (count > highest_) {
     const std::size_t highest = highest_;

@@ -54,8 +54,6 @@ void sleep_for(std::chrono::nanoseconds duration) {
   os::sleep_until(due_ns);
 }
 
-void reduce(std::int64_t reductions) noexcept { parking::charge(reductions); }
-
 void check() {
   if (host* here = parking::this_host(); here != nullptr && here->running != nullptr) parking::check_cancelled(*here);
 }

@@ -40,7 +40,7 @@ class small_host final : public parking::host {
     return task;
   }
   void run() {
-    control::this_thread().host = parking::as_word(this);
+    control::this_thread().host = this;
     while (!ready.empty() || outside_wakers.load() != 0) {
       while (ready.empty()) {
         roused_.store(0);

@@ -15,6 +15,9 @@
 #pragma GCC visibility push(default)
 namespace ramie {
 inline namespace v0 {
+namespace control {
+struct chain;
+}
 namespace context {
 
 struct thread_words;
@@ -63,6 +66,13 @@ struct exception_words {
   unsigned uncaught;
 };
 
+// Who runs tasks on a thread (room park), as the rooms below see it: it keeps parked chains.
+struct chain_keeper {
+  // Calls visit(chain, argument) for each chain of this thread that was entered and is parked now, for collectors that
+  // look at their stacks. Null: none ever.
+  void (*each_chain)(void (*visit)(control::chain& parked, void* argument), void* argument) = nullptr;
+};
+
 // One per thread, in its thread-local storage. Only the thread itself writes, except `attention`.
 struct thread_words {
   control_block* current;         // the fiber that runs; the root's block when none does
@@ -76,7 +86,7 @@ struct thread_words {
   control_block* reap;            // a fiber that ended and whose stack the next to run gives back
   control_block* mail;            // blocks whose handles died on other threads; under the fiber room's lock
   std::uint64_t next_id, end_id;  // ids that this thread may give out
-  void* host;                     // who runs tasks on this thread (room park); null: nobody
+  chain_keeper* host;             // who runs tasks on this thread; null: nobody
   void* watch;                    // who wants to know which fibers ran (parked_stacks); null: nobody
 };
 static_assert(sizeof(thread_words) == 112);

@@ -11,6 +11,7 @@
 // of its list calls wake(), once, from any thread; it need not hold the list's lock.
 #pragma once
 
+#include <ramie/park/running.hpp>
 #include <ramie/park/wait_list.hpp>
 
 #include <cstdint>
@@ -82,11 +83,6 @@ class wake_list {
   waiter** last_ = &first_;
 };
 
-// Charges the running task for an operation that did not wait; lets others run when its slice is used up.
-void charge_one() noexcept;
-
-// Who is asking: the task, or on a thread without any the fiber; for owners of locks. Never null.
-[[nodiscard]] const void* self() noexcept;
 // Of what self() returned: a fiber of the calling thread that no scheduler runs. It cannot go on while the caller
 // waits.
 [[nodiscard]] bool waits_for_this_thread(const void* owner) noexcept;

@@ -127,8 +127,7 @@ class short_lock {
   short_lock(const short_lock&) = delete;
   short_lock& operator=(const short_lock&) = delete;
 
-  void lock() noexcept {
-    const void* me = context::this_thread_words();
+  void lock(const void* me = context::this_thread_words()) noexcept {
     const void* user = user_.load(std::memory_order_acquire);
     if (user == me) [[likely]] {
       if (enter_as_only_user(me)) return;
@@ -139,7 +138,11 @@ class short_lock {
   }
   void unlock() noexcept {
     // While the only user is inside nobody else can hold it; and who holds it when it is shared sees that.
-    (held_.load(std::memory_order_relaxed) ? held_ : mine_).store(false, std::memory_order_release);
+    if (held_.load(std::memory_order_relaxed)) {
+      held_.store(false, std::memory_order_release);
+    } else {
+      mine_.store(false, std::memory_order_release);
+    }
   }
 
  private:
