@@ -112,12 +112,9 @@ void server::admit(stream peer, ramie::scope& s) {
   if (open_.size() >= limits_.connections) return refuse(peer, "too many connections");
   auto place = open_.end();
   try {
-    // A task gets its stack when it starts, and its failure would be the whole scope's. So one is tried here; it is
-    // free again for the task, which starts before another connection is accepted.
-    ramie::fiber([] {}, {.name = "stack to be had"}).resume();
     place = open_.emplace(open_.end());
     place->peer = std::move(peer);
-    s.spawn([this, place] { live(place); }, {.name = "connection"});
+    s.spawn([this, place] { live(place); }, {.name = "connection", .stack_at_spawn = true});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "refused a connection: %s\n", error.what());
     if (place != open_.end()) {
@@ -127,7 +124,6 @@ void server::admit(stream peer, ramie::scope& s) {
     return refuse(peer, "no stack, or no memory");
   }
   ++counts_.open;
-  ramie::this_task::yield();
 }
 
 void server::answer_out_of_descriptors() {

@@ -53,6 +53,9 @@ struct task_options {
   std::size_t stack_bytes = 0;  // as of fiber_options
   label name = {};              // shown in dumps and reports
   bool transient = false;       // keeps nobody waiting; cancelled when only such are left in its scope
+  // A task gets its stack when it starts, and fails with stack_error where none is to be had: a failure of its scope.
+  // With this spawn() takes it, or throws that error with nothing moved from: a server refuses one request and goes on.
+  bool stack_at_spawn = false;
 };
 
 enum class task_state {
@@ -257,7 +260,8 @@ class scope {
   scope& operator=(const scope&) = delete;
 
   // Queues a task that calls `body`; it starts at the caller's next wait, in order. Throws std::bad_alloc, what copying
-  // the body throws, and std::logic_error when the scope has ended or belongs to another thread. About 30 ns.
+  // the body throws, std::logic_error when the scope has ended or belongs to another thread, and stack_error when
+  // options.stack_at_spawn asks for that. About 30 ns.
   template <class F>
   requires std::invocable < std::decay_t<F>
   & > task<tasking::result_of<F>> spawn(F&& body, task_options options = {}, call_site site = call_site::current()) {

@@ -156,10 +156,9 @@ void scheduler::base_main(void* self) {
 // started either and so can have this stack. Returns when the base is not needed any more.
 void scheduler::run_tasks() {
   for (;;) {
-    const bool is_default = base_is_default_;
+    const bool is_default = functions_.takes_default_stack(*running);
     for (;;) {
       functions_.run(*running);
-      base_is_default_ = is_default;
       if (ready.empty() || !urgent.empty() || slices_until_look == 0 || !is_default ||
           ready.coming(0)->chain.leaf != nullptr || !functions_.takes_default_stack(*ready.coming(0)))
         break;
@@ -192,24 +191,32 @@ bool scheduler::give_stack(parked& task) noexcept {
   if (idle_bases_.empty() || !functions_.takes_default_stack(task)) return false;
   task.chain = idle_bases_.back();
   idle_bases_.pop_back();
-  base_is_default_ = true;
   take_up(task, functions_.order(task));
   return true;
 }
 
-bool scheduler::take_base(parked& task) {
-  if (give_stack(task)) return true;
-  base_is_default_ = functions_.takes_default_stack(task);
+void scheduler::take_stack(parked& task) {
+  if (give_stack(task)) return;
   const start_order order = functions_.order(task);
   try {
     task.chain = control::make_base(order.options, order.site, &base_main, this);
   } catch (...) {
     control::drop(order.locals);
+    throw;
+  }
+  // Only the loop can enter a base for the first time: this keeps control from being passed to it.
+  task.chain.sp |= context::tag_baggage;
+  take_up(task, order);
+}
+
+bool scheduler::take_base(parked& task) {
+  try {
+    take_stack(task);
+    return true;
+  } catch (...) {
     functions_.refused(task);
     return false;
   }
-  take_up(task, order);
-  return true;
 }
 
 // Inlined into the loop: a call between two switches would make the returns of both sides mispredict.

@@ -55,6 +55,9 @@ class scheduler final : public parking::host {
   }
   // A task that has not started goes to the end of the line; it was made room for.
   void start_later(parked& task) noexcept { ready.push(&task); }
+  // For one that has not started: a stack at once, not when it starts. Throws stack_error, and what was inherited for
+  // it is gone then.
+  void take_stack(parked& task);
   void task_ended() noexcept { --tasks_; }
   [[nodiscard]] std::size_t tasks() const noexcept { return tasks_; }
   block_cache memory;  // of tasks
@@ -110,7 +113,6 @@ class scheduler final : public parking::host {
   std::size_t tasks_ = 0;
   std::vector<control::chain> idle_bases_;     // of the default size, between two tasks
   std::uint32_t ticks_of_clock_ = UINT32_MAX;  // when the clock was looked at
-  bool base_is_default_ = true;                // the running one
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
   bool is_hosted_ = false;   // somebody waits for descriptor()

@@ -64,7 +64,7 @@ void destroy(record* one) noexcept {
 
 // Home thread. After this the record may be gone.
 void complete(record& task, task_state how, std::exception_ptr error) noexcept {
-  task.how->destroy_body(payload_of(&task));
+  if (task.has_payload) task.how->destroy_body(payload_of(&task));
   scope_state& parent = *task.parent;
   parking::orphan(parent, task);
   --parent.living;
@@ -96,9 +96,9 @@ __attribute__((no_sanitize("null"))) void run(parking::parked& one) {
   task_state how = task_state::finished;
   std::exception_ptr error;
   parking::cancel_scope* asked = task.interrupt ? parking::deliverable(task) : nullptr;
-  if (asked != nullptr) {
+  if (asked != nullptr || !task.has_payload) {
     how = task_state::cancelled;
-    error = asked->cause;
+    if (asked != nullptr) error = asked->cause;
   } else {
     task.state.store(task_state::running, std::memory_order_relaxed);
     try {
@@ -212,6 +212,8 @@ record* place_record(const sched::block_cache::block& at, std::size_t bytes, sco
 
 record* create_afar(scope_state& parent, sched::scheduler& home, std::size_t payload_bytes, const operations* how,
                     const task_options& options, const call_site& site) {
+  if (options.stack_at_spawn)
+    throw std::logic_error("task_options::stack_at_spawn: only a task's own thread has stacks");
   const std::size_t bytes = record_bytes + payload_bytes;
   return place_record(sched::block_cache::allocate(bytes), bytes, parent, home, how, options, site);
 }
@@ -228,6 +230,13 @@ record* create(scope_state& parent, std::size_t payload_bytes, const operations*
     here.make_room();
   } catch (...) {
     destroy(made);
+    throw;
+  }
+  if (!options.stack_at_spawn) return made;
+  try {
+    here.take_stack(*made);
+  } catch (...) {
+    discard(made);
     throw;
   }
   return made;
@@ -252,13 +261,23 @@ void give_up(record* one, task_state how, std::exception_ptr why) noexcept {
   drop(one);
 }
 
+// What had no stack yet was never there. A stack that was taken ends as stacks do, by a task that runs and does
+// nothing.
 void discard(record* one) noexcept {
-  one->home->task_ended();
-  destroy(one);
+  if (one->chain.leaf == nullptr) {
+    one->home->task_ended();
+    return destroy(one);
+  }
+  queue(one);
+  drop(one);  // for the handle
 }
 
 void submit(record* one) noexcept {
   one->has_payload = true;
+  queue(one);
+}
+
+void queue(record* one) noexcept {
   scope_state& parent = *one->parent;
   one->self.outer = &parent;
   one->self.owner = one;

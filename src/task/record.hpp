@@ -49,6 +49,8 @@ record* create_afar(scope_state& parent, sched::scheduler& home, std::size_t pay
                     const task_options& options, const call_site& site);
 void discard_afar(record* one) noexcept;
 void submit_afar(record* one) noexcept;
+// Among its scope's children, and to the end of the line.
+void queue(record* one) noexcept;
 // It has a payload, was not queued, and never will be.
 void give_up(record* one, task_state how, std::exception_ptr why) noexcept;
 
