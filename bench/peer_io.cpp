@@ -1,7 +1,8 @@
 // Asio's echo servers beside ramie's and the loop by hand, alternating: the ratios that `make bench` prints.
 //
-//     peer_io [--quick | --smoke] [--case echo|system_calls|idle_connection]
+//     peer_io [--quick | --smoke] [--case echo|system_calls|idle_connection] [--also NAME=PROGRAM]...
 //
+// --also: another echo server, which is executed with a socket that listens as descriptor 3 (bench/peer_go_echo).
 // Prints the JSON object of all benchmarks. "asio": callbacks, an object for each connection that keeps itself alive;
 // "asio-stackful": boost::asio::spawn, a stack for each connection. Both by one thread that is alone with its
 // io_context (concurrency hint 1).
@@ -10,6 +11,9 @@
 #include "bench_io_rounds.hpp"
 
 #include <fmt/core.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -19,10 +23,13 @@
 #include <boost/asio/spawn.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/version.hpp>
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -101,14 +108,37 @@ void echo_by_spawn(const baseline::port_listener& listens) {
   context.run();
 }
 
+// The process becomes that program.
+void echo_by(const std::string& program, const baseline::port_listener& listens) {
+  constexpr int given = 3;
+  const int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof where;
+  auto* address = reinterpret_cast<sockaddr*>(&where);
+  if (door < 0 || bind(door, address, length) != 0 || listen(door, baseline::backlog) != 0 ||
+      getsockname(door, address, &length) != 0) {
+    throw std::system_error(errno, std::system_category(), "a socket that listens");
+  }
+  if (access(program.c_str(), X_OK) != 0) throw std::system_error(errno, std::system_category(), program);
+  listens(ntohs(where.sin_port));
+  if (dup2(door, given) < 0) throw std::system_error(errno, std::system_category(), "dup2");
+  execl(program.c_str(), program.c_str(), nullptr);
+  throw std::system_error(errno, std::system_category(), program);
+}
+
 int usage() {
-  fmt::print(stderr, "usage: peer_io [--quick | --smoke] [--case echo|system_calls|idle_connection]\n");
+  fmt::print(
+      stderr,
+      "usage: peer_io [--quick | --smoke] [--case echo|system_calls|idle_connection] [--also NAME=PROGRAM]...\n");
   return 2;
 }
 
 int main_of_peer(int count, char** arguments) {
   bool quick = false, smoke = false;
   std::string_view only_case;
+  std::vector<app::io_contender> others;
   for (int i = 1; i < count; ++i) {
     const std::string_view argument = arguments[i];
     if (argument == "--quick") {
@@ -118,6 +148,13 @@ int main_of_peer(int count, char** arguments) {
     } else if (argument == "--case" && i + 1 < count) {
       only_case = arguments[++i];
       if (only_case != "echo" && only_case != "system_calls" && only_case != "idle_connection") return usage();
+    } else if (argument == "--also" && i + 1 < count) {
+      const std::string other = arguments[++i];
+      const std::size_t end = other.find('=');
+      if (end == 0 || end == std::string::npos) return usage();
+      others.push_back(
+          {other.substr(0, end),
+           [program = other.substr(end + 1)](const baseline::port_listener& listens) { echo_by(program, listens); }});
     } else {
       return usage();
     }
@@ -128,6 +165,7 @@ int main_of_peer(int count, char** arguments) {
   std::vector<app::io_contender> all = app::own_contenders(report);
   all.push_back({"asio", echo_by_callbacks});
   all.push_back({"asio-stackful", echo_by_spawn});
+  for (app::io_contender& other : others) all.push_back(std::move(other));
   app::progress_bar bar(4);
   app::run_io_rounds(report, bar, plan, all);
   report.notes.push_back(
