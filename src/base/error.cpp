@@ -1,3 +1,5 @@
+#include "base/lasting.hpp"
+
 #include <ramie/error.hpp>
 
 namespace ramie {
@@ -43,9 +45,10 @@ class fiber_error_category final : public std::error_category {
 
 }  // namespace
 
-const std::error_category& fiber_category() noexcept {
-  static const fiber_error_category category;
-  return category;
+namespace {
+constinit const lasting<fiber_error_category> category;
 }
+
+const std::error_category& fiber_category() noexcept { return *category; }
 
 }  // namespace ramie

@@ -1,6 +1,7 @@
 #include "heap/bins.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace ramie::heaps {
 
@@ -16,6 +17,15 @@ std::size_t size_class(std::size_t bytes) {
   return round_up(bytes, step);
 }
 
+// Any heap's thread may be the first to use a type.
+std::uint32_t number_of(const heap_type& type) noexcept {
+  static constinit std::atomic<std::uint32_t> last = 0;
+  std::uint32_t known = type.number.load(std::memory_order_relaxed);
+  if (known != 0) return known;
+  const std::uint32_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return type.number.compare_exchange_strong(known, mine, std::memory_order_relaxed) ? mine : known;
+}
+
 }  // namespace
 
 object_shape shape_of(const heap_type& type, std::size_t tail_bytes) noexcept {
@@ -29,9 +39,11 @@ object_shape shape_of(const heap_type& type, std::size_t tail_bytes) noexcept {
 
 bin& bins::of(const heap_type& type, std::uint32_t cell_bytes) {
   const bool is_exact = shape_of(type, 0).bytes == cell_bytes;
+  std::uint32_t type_number = type.number.load(std::memory_order_relaxed);  // 0 has no bin
   if (is_exact) {
-    if (type.number < exact_.size() && exact_[type.number] != nullptr) return *exact_[type.number];
-    if (type.number >= exact_.size()) exact_.resize(type.number + 1);
+    if (type_number < exact_.size() && exact_[type_number] != nullptr) return *exact_[type_number];
+    type_number = number_of(type);
+    if (type_number >= exact_.size()) exact_.resize(type_number + 1);
   } else {
     for (bin* at : with_tail_) {
       if (at->type == &type && at->cell_bytes == cell_bytes) return *at;
@@ -41,7 +53,7 @@ bin& bins::of(const heap_type& type, std::uint32_t cell_bytes) {
   const auto number = static_cast<std::uint32_t>(bins_.size());
   bins_.push_back(bin{.type = &type, .cell_bytes = cell_bytes, .number = number});
   if (is_exact) {
-    exact_[type.number] = &bins_.back();
+    exact_[type_number] = &bins_.back();
   } else {
     with_tail_.push_back(&bins_.back());
   }

@@ -4,7 +4,6 @@
 
 #include <ramie/heap.hpp>
 
-#include <atomic>
 #include <cstdio>
 
 namespace ramie {
@@ -23,11 +22,6 @@ void throw_heap_error(heap_errc code) {
       break;
   }
   throw heap_error(code, "heap: options that contradict each other");
-}
-
-std::uint32_t next_heap_type_number() noexcept {
-  static std::atomic<std::uint32_t> next{0};
-  return next.fetch_add(1, std::memory_order_relaxed);
 }
 
 heap::heap(const heap_options& options) : state_(std::make_unique<heaps::state>(options)) {}

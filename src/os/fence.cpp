@@ -6,7 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 
 namespace ramie::os {
 namespace {
@@ -23,13 +25,16 @@ long membarrier(int command) noexcept {
 }  // namespace
 
 bool can_fence_threads() noexcept {
-  static const bool can = [] {
-    const long known = membarrier(MEMBARRIER_CMD_QUERY);
-    return known > 0 && (known & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
-           membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
-           membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
-  }();
-  return can;
+  enum : std::uint8_t { unknown, yes, no };
+  static constinit std::atomic<std::uint8_t> can = unknown;  // everybody finds the same
+  if (const std::uint8_t known = can.load(std::memory_order_acquire); known != unknown) [[likely]]
+    return known == yes;
+  const long known = membarrier(MEMBARRIER_CMD_QUERY);
+  const bool works = known > 0 && (known & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
+                     membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+                     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+  can.store(works ? yes : no, std::memory_order_release);
+  return works;
 }
 
 void fence_threads() noexcept {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace ramie::os {
 namespace {
@@ -51,8 +52,13 @@ bool batches_are_refused(int error) noexcept {
 }  // namespace
 
 std::size_t page_bytes() noexcept {
-  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return bytes;
+  static constinit std::atomic<std::size_t> bytes = 0;  // everybody finds the same
+  const std::size_t known = bytes.load(std::memory_order_relaxed);
+  if (known != 0) [[likely]]
+    return known;
+  const auto asked = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  bytes.store(asked, std::memory_order_relaxed);
+  return asked;
 }
 
 void* reserve(std::size_t bytes) noexcept {
@@ -164,34 +170,25 @@ std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept
   return high;
 }
 
-guard_prober::guard_prober() noexcept { renew(); }
-guard_prober::~guard_prober() {
-  if (read_end_ >= 0) ::close(read_end_);
-  if (write_end_ >= 0) ::close(write_end_);
-}
-
-void guard_prober::renew() noexcept {
-  if (read_end_ >= 0) ::close(read_end_);
-  if (write_end_ >= 0) ::close(write_end_);
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-    read_end_ = write_end_ = -1;
-    return;
-  }
-  read_end_ = ends[0];
-  write_end_ = ends[1];
+void guard_prober::abandon() noexcept {
+  if (read_end_ >= 0) ::close(std::exchange(read_end_, -1));
+  if (write_end_ >= 0) ::close(std::exchange(write_end_, -1));
 }
 
 int guard_prober::probe(std::uintptr_t address) noexcept {
-  if (read_end_ < 0) renew();
-  if (read_end_ < 0) return errno;
+  if (read_end_ < 0) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno;
+    read_end_ = ends[0];
+    write_end_ = ends[1];
+  }
   // The byte is zero, and so is a page that nobody has touched: an unguarded page keeps its contents.
   char byte = 0;
   if (write(write_end_, &byte, 1) != 1) return errno;
   long got = read(read_end_, reinterpret_cast<void*>(address), 1);
   if (got == 1) return EEXIST;
   int refusal = errno;
-  if (read(read_end_, &byte, 1) != 1) renew();  // the byte that was refused
+  if (read(read_end_, &byte, 1) != 1) abandon();  // the byte that was refused
   return refusal == EFAULT ? 0 : refusal;
 }
 

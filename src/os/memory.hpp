@@ -51,15 +51,15 @@ std::uintptr_t lowest_resident(std::uintptr_t low, std::uintptr_t high) noexcept
 // Never faults. A page that was not guarded keeps its contents (but becomes resident).
 class guard_prober {
  public:
-  guard_prober() noexcept;
-  ~guard_prober();
+  constexpr guard_prober() noexcept = default;  // its pipe is made at the first probe
+  ~guard_prober() { abandon(); }
   guard_prober(const guard_prober&) = delete;
   guard_prober& operator=(const guard_prober&) = delete;
 
   // 0: the kernel answers EFAULT there; EEXIST: the page can be written; another errno: no pipe to try it with.
   int probe(std::uintptr_t address) noexcept;
-  // A forked child must not share the pipe.
-  void renew() noexcept;
+  // Closes the pipe, which a forked child must not share.
+  void abandon() noexcept;
 
  private:
   int read_end_ = -1, write_end_ = -1;

@@ -1,14 +1,16 @@
 #include "stack/guard_ladder.hpp"
 
+#include "base/lasting.hpp"
 #include "os/userfault.hpp"
 #include "stack/pool.hpp"
 
 #include <errno.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+#include <mutex>
 
 namespace ramie {
 
@@ -41,15 +43,11 @@ constexpr ramie::guard ladder[] = {ramie::guard::region, ramie::guard::poison, r
                                    ramie::guard::wp_populated, ramie::guard::mprotect};
 
 // A descriptor per rung: their features differ, and the guards of one must stand while another is tried.
-os::userfault& descriptor_of(ramie::guard kind) {
-  static auto* const table = new os::userfault[7];
-  return table[static_cast<int>(kind)];
-}
+constinit lasting<std::array<os::userfault, 7>> descriptors;
+os::userfault& descriptor_of(ramie::guard kind) noexcept { return (*descriptors)[static_cast<std::size_t>(kind)]; }
 
-os::guard_prober& prober() {
-  static auto* const one = new os::guard_prober;
-  return *one;
-}
+constinit lasting<os::guard_prober> the_prober;
+os::guard_prober& prober() noexcept { return *the_prober; }
 
 bool needs_descriptor(ramie::guard kind) noexcept {
   return kind == ramie::guard::poison || kind == ramie::guard::wp || kind == ramie::guard::wp_populated;
@@ -103,13 +101,10 @@ struct guard_ladder::rung {
   }
 };
 
-guard_ladder& guard_ladder::instance() {
-  static auto* const one = new guard_ladder;
-  return *one;
-}
+constinit guard_ladder guard_ladder::the_ladder_;
 
-guard_ladder::guard_ladder() {
-  register_fork_handlers();  // now, because probing opens descriptors that a child must not use
+void guard_ladder::read_environment() noexcept {
+  environment_is_read_ = true;
   const char* name = std::getenv("RAMIE_GUARD");
   if (name == nullptr || *name == 0) return;
   for (ramie::guard kind : ladder) {
@@ -221,7 +216,7 @@ bool guard_ladder::still_in_force(ramie::guard kind) noexcept {
 
 void guard_ladder::renew_in_child() noexcept {
   for (ramie::guard kind : ladder) descriptor_of(kind).abandon();
-  prober().renew();
+  prober().abandon();
 }
 
 }  // namespace ramie::stack
@@ -229,6 +224,7 @@ void guard_ladder::renew_in_child() noexcept {
 namespace ramie {
 
 std::size_t try_guards(guard_trial (&trials)[5]) noexcept {
+  const std::lock_guard held(stack::pool_lock());
   auto& rungs = stack::guard_ladder::instance();
   std::size_t count = 0;
   for (guard kind : stack::ladder) {

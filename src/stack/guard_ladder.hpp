@@ -18,9 +18,12 @@ namespace ramie::stack {
 
 class guard_ladder {
  public:
-  // The process-wide ladder: one descriptor per userfaultfd rung in use, one probe pipe. Never destroyed: fibers may
-  // end after main.
-  static guard_ladder& instance();
+  // The process-wide ladder: one descriptor per userfaultfd rung in use, one probe pipe.
+  static guard_ladder& instance() noexcept {
+    if (!the_ladder_.environment_is_read_) [[unlikely]]
+      the_ladder_.read_environment();
+    return the_ladder_;
+  }
 
   // The rung that RAMIE_GUARD forces, else the best that works; `none` when nothing does. Probes at first use.
   ramie::guard best();
@@ -49,13 +52,16 @@ class guard_ladder {
   void renew_in_child() noexcept;
 
  private:
-  guard_ladder();
+  constexpr guard_ladder() = default;
+  void read_environment() noexcept;
   struct rung;
   rung& rung_of(ramie::guard kind) noexcept;
   void try_rung(ramie::guard kind) noexcept;
 
   ramie::guard forced_ = ramie::guard::automatic;
   bool unknown_name_ = false;
+  bool environment_is_read_ = false;
+  static guard_ladder the_ladder_;
 };
 
 }  // namespace ramie::stack

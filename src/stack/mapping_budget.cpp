@@ -13,7 +13,7 @@ constexpr std::uint64_t guards_between_counts = 4096;
 }  // namespace
 
 mapping_budget& mapping_budget::instance() noexcept {
-  static mapping_budget one;
+  static constinit mapping_budget one;
   return one;
 }
 

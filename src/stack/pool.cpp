@@ -1,6 +1,7 @@
 #include "stack/pool.hpp"
 
 #include "base/check.hpp"
+#include "base/lasting.hpp"
 #include "os/memory.hpp"
 #include "stack/arena.hpp"
 #include "stack/guard_ladder.hpp"
@@ -56,11 +57,8 @@ struct shared_state {
   }
 };
 
-// Never destroyed: fibers may run in exit handlers.
-shared_state& shared() {
-  static auto* const one = new shared_state;
-  return *one;
-}
+constinit lasting<shared_state> everything;
+shared_state& shared() noexcept { return *everything; }
 
 thread_cache* registered_caches = nullptr;  // under the lock
 
@@ -322,7 +320,20 @@ namespace {
 void before_fork() noexcept { shared().lock.lock(); }
 void after_fork_parent() noexcept { shared().lock.unlock(); }
 
+// The caches of the threads that are not here: what lies in them is lost.
+void forget_other_caches(shared_state& state) noexcept {
+  for (const thread_cache* one = registered_caches; one != nullptr; one = one->next) {
+    if (one == &cache) continue;
+    state.acquired_elsewhere += one->acquired;
+    state.in_use_elsewhere += one->in_use;
+    if (one->shelved != nullptr) state.in_use_elsewhere -= one->shelved(one->shelf);
+  }
+  registered_caches = cache.registered ? &cache : nullptr;
+  cache.next = nullptr;
+}
+
 void after_fork_child() noexcept {
+  forget_other_caches(shared());
   guard_ladder::instance().renew_in_child();
   mapping_budget::instance().recount();
   const std::size_t total = arena_total.load(std::memory_order_acquire);
@@ -341,9 +352,12 @@ void after_fork_child() noexcept {
   shared().lock.unlock();
 }
 
+// The lists must be whole in the child, and guards in force again before anything else runs there.
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&before_fork, &after_fork_parent, &after_fork_child); }
+
 }  // namespace
 
-void register_fork_handlers() { pthread_atfork(&before_fork, &after_fork_parent, &after_fork_child); }
+std::mutex& pool_lock() noexcept { return shared().lock; }
 
 }  // namespace ramie::stack
 

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 namespace ramie::stack {
 
@@ -103,9 +104,8 @@ std::size_t most_used_bytes(const slot& of) noexcept;
 // How large the guard below this slot is.
 std::size_t guard_bytes_of(const slot& of) noexcept;
 
-// Registers what this room does around fork; once per process, by the ladder when it is first asked for. The lists must
-// not be half-changed in the child, and there guards are put in force again before anything else runs; one that cannot
-// be is reported and its stacks say guard::none.
-void register_fork_handlers();
+// The room's lock. A fork takes it; in the child guards are put in force again before anything else runs, and one that
+// cannot be is reported and its stacks say guard::none.
+std::mutex& pool_lock() noexcept;
 
 }  // namespace ramie::stack

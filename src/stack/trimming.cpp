@@ -6,24 +6,37 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 namespace ramie {
 namespace {
 
 constexpr trim policies[] = {trim::keep, trim::free, trim::dontneed};
 
+// RAMIE_TRIM: not read yet, asks for nothing, or for policies[environment - 2].
+enum : std::size_t { not_read, asks_nothing, first_policy };
+constinit std::atomic<std::size_t> environment = not_read;
+
+std::size_t policy_named(const char* name) noexcept {
+  if (name == nullptr || *name == 0) return asks_nothing;
+  for (std::size_t i = 0; i < std::size(policies); ++i) {
+    if (std::strcmp(name, name_of(policies[i])) == 0) return first_policy + i;
+  }
+  return asks_nothing;
+}
+
 // What RAMIE_TRIM says, or null. Read once; a name that is none of ours is told and changes nothing.
 const trim* forced_policy() noexcept {
-  static const trim* const forced = []() -> const trim* {
+  std::size_t known = environment.load(std::memory_order_relaxed);
+  if (known == not_read) [[unlikely]] {
     const char* name = std::getenv("RAMIE_TRIM");
-    if (name == nullptr || *name == 0) return nullptr;
-    for (const trim& policy : policies) {
-      if (std::strcmp(name, name_of(policy)) == 0) return &policy;
+    known = policy_named(name);
+    const bool is_first = environment.exchange(known, std::memory_order_relaxed) == not_read;
+    if (is_first && known == asks_nothing && name != nullptr && *name != 0) {
+      std::fprintf(stderr, "ramie: RAMIE_TRIM=%s is ignored: it may be keep, free or dontneed\n", name);
     }
-    std::fprintf(stderr, "ramie: RAMIE_TRIM=%s is ignored: it may be keep, free or dontneed\n", name);
-    return nullptr;
-  }();
-  return forced;
+  }
+  return known == asks_nothing ? nullptr : &policies[known - first_policy];
 }
 
 std::atomic<std::size_t> chosen_keep_bytes{stack_trim_options{}.keep_bytes};

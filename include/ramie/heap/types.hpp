@@ -3,6 +3,7 @@
 // Status: experimental.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <ranges>
@@ -171,9 +172,8 @@ struct heap_type {
   std::uint32_t object_bytes;
   std::uint32_t alignment_bytes;
   std::string_view name;
-  std::uint32_t number;  // 0, 1, 2 ... in the order of first use
+  mutable std::atomic<std::uint32_t> number = 0;  // 1, 2, 3 ... in the order of first use; 0: not used yet
 };
-std::uint32_t next_heap_type_number() noexcept;
 
 // T as the compiler spells it.
 template <class T>
@@ -184,19 +184,29 @@ constexpr std::string_view heap_type_name() {
 }
 
 template <class T>
+constexpr decltype(heap_type::trace) heap_trace_of() {
+  if constexpr (traced<T>) {
+    return [](const void* object, visitor& visit) { static_cast<const T*>(object)->trace(visit); };
+  } else {
+    return nullptr;
+  }
+}
+template <class T>
+constexpr decltype(heap_type::destroy) heap_destroy_of() {
+  if constexpr (std::is_trivially_destructible_v<T>) {
+    return nullptr;
+  } else {
+    return [](void* object) noexcept { static_cast<T*>(object)->~T(); };
+  }
+}
+
+template <class T>
 const heap_type& heap_type_of() {
   static_assert(
       traced<T> || !requires(T & object, visitor & visit) { object.trace(visit); }, "trace must be const");
-  static const heap_type type = [] {
-    heap_type made{nullptr, nullptr, sizeof(T), alignof(T), heap_type_name<T>(), next_heap_type_number()};
-    if constexpr (traced<T>) {
-      made.trace = [](const void* object, visitor& visit) { static_cast<const T*>(object)->trace(visit); };
-    }
-    if constexpr (!std::is_trivially_destructible_v<T>) {
-      made.destroy = [](void* object) noexcept { static_cast<T*>(object)->~T(); };
-    }
-    return made;
-  }();
+  // Made by the compiler: what the program makes at first use a fork by another thread can leave half made.
+  static constinit const heap_type type = {heap_trace_of<T>(), heap_destroy_of<T>(), sizeof(T), alignof(T),
+                                           heap_type_name<T>()};
   return type;
 }
 
