@@ -5,6 +5,7 @@
 #include "os/signal_safe.hpp"
 
 #include <limits.h>
+#include <pthread.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -67,6 +68,17 @@ void look() noexcept {
     rest = end == rest.npos ? "" : rest.substr(end + 1);
   }
 }
+
+}  // namespace
+
+namespace {
+
+// In the child of a fork that came while another thread was looking, nobody looks.
+void look_again() noexcept {
+  int looking = 1;
+  state.compare_exchange_strong(looking, 0);
+}
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(nullptr, nullptr, &look_again); }
 
 }  // namespace
 

@@ -6,7 +6,6 @@
 #include "os/thread_stack.hpp"
 #include "stack/pool.hpp"
 
-#include <mutex>
 #include <utility>
 
 namespace ramie::inline v0::control {
@@ -36,11 +35,10 @@ void on_fault(int signal, siginfo_t* about, void* machine) {
 }  // namespace
 
 void install_overflow_handler() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    backtrace::find_symbolizer();  // now, because a handler must not search for it
-    os::install_fault_handler(&on_fault);
-  });
+  static constinit bool is_installed = false;
+  if (std::exchange(is_installed, true)) return;
+  backtrace::find_symbolizer();  // now, because a handler must not search for it
+  os::install_fault_handler(&on_fault);
 }
 
 // Reports need it, fibers do not: a refusal is no error.

@@ -7,8 +7,8 @@
 
 namespace ramie::inline v0::control {
 
-// Once per process: handlers for SIGSEGV and SIGBUS that recognise our guards and pass everything else on to the
-// handlers that were there.
+// Under lock_threads(), and once per process, later calls do nothing: handlers for SIGSEGV and SIGBUS that recognise
+// our guards and pass everything else on to the handlers that were there.
 void install_overflow_handler();
 
 // The calling thread gets an alternate signal stack, unless it has one that is large enough; and gives it back.

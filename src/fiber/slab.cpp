@@ -3,6 +3,8 @@
 #include "os/memory.hpp"
 #include "stack/refusal.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
@@ -22,10 +24,12 @@ struct shared_state {
   std::uintptr_t frontier = 0, reservation_end = 0;
   std::size_t next_reservation_bytes = first_reservation_bytes;
 };
-shared_state& shared() {
-  static auto* const one = new shared_state;
-  return *one;
-}
+constinit shared_state everything;
+shared_state& shared() noexcept { return everything; }
+
+void lock_slab() noexcept { shared().lock.lock(); }
+void unlock_slab() noexcept { shared().lock.unlock(); }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_slab, &unlock_slab, &unlock_slab); }
 
 // A free block keeps the next one in resumer_sp.
 control_block* next_of(const control_block* block) noexcept {
@@ -116,9 +120,6 @@ void release_block_cache() noexcept {
   }
   give_surplus_back(0);
 }
-
-void lock_slab() noexcept { shared().lock.lock(); }
-void unlock_slab() noexcept { shared().lock.unlock(); }
 
 void for_each_block(void (*visit)(control_block* block, void* argument), void* argument) {
   const std::size_t count = all_chunks.count.load(std::memory_order_acquire);

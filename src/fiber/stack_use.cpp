@@ -5,6 +5,8 @@
 #include "os/memory.hpp"
 #include "stack/watermark.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -51,10 +53,12 @@ struct shared_uses {
   std::mutex lock;
   site_uses of_ended;
 };
-shared_uses& shared() {
-  static auto* const one = new shared_uses;  // never destroyed: fibers may end in exit handlers
-  return *one;
-}
+constinit shared_uses everything;
+shared_uses& shared() noexcept { return everything; }
+
+void lock_stack_use() noexcept { shared().lock.lock(); }
+void unlock_stack_use() noexcept { shared().lock.unlock(); }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_stack_use, &unlock_stack_use, &unlock_stack_use); }
 
 std::size_t suggestion_for(std::size_t deepest_bytes) noexcept {
   // Room for a deeper day, and for a signal that arrives at the deepest place: its frame takes up to 3 KiB.
@@ -86,9 +90,6 @@ void end_measuring(cold_block& about) noexcept {
   std::lock_guard held(uses.lock);
   uses.of_ended.count(about, deepest_bytes);
 }
-
-void lock_stack_use() noexcept { shared().lock.lock(); }
-void unlock_stack_use() noexcept { shared().lock.unlock(); }
 
 }
 

@@ -1,9 +1,9 @@
 #include "fiber/thread.hpp"
 
 #include "base/check.hpp"
+#include "base/lasting.hpp"
 #include "context/shadow_stack.hpp"
 #include "fiber/debugger_layout.hpp"
-#include "fiber/fork_handlers.hpp"
 #include "fiber/idle_frames.hpp"
 #include "fiber/life.hpp"
 #include "fiber/overflow.hpp"
@@ -13,6 +13,7 @@
 
 #include <cxxabi.h>
 #include <errno.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,10 +32,11 @@ struct registry {
   std::mutex lock;
   std::vector<thread_words*> living;
 };
-registry& threads() {
-  static auto* const one = new registry;
-  return *one;
-}
+constinit lasting<registry> everything;
+registry& threads() noexcept { return *everything; }
+
+// In a forked child the home of the fibers whose threads it does not have. Their words may become a new thread's.
+constinit thread_words lost_home{};
 
 // The fibers that live on this thread and have not ended.
 std::vector<control_block*> fibers_of(thread_words& thread) {
@@ -129,12 +131,11 @@ void meet_thread(thread_words& thread) {
   thread.started = 0;
   thread.attention = 0;
   __atomic_store_n(&root->id, next_id(thread), __ATOMIC_RELEASE);
-  register_fork_handlers();
-  install_overflow_handler();
   add_overflow_stack();
   at_thread_end.armed = true;
   keep_debugger_layout();
   std::lock_guard held(threads().lock);
+  install_overflow_handler();  // under a lock that a fork takes: done in the child, or not begun
   threads().living.push_back(&thread);
 }
 
@@ -167,10 +168,29 @@ void send_home(control_block* fiber) noexcept {
 
 void lock_threads() noexcept { threads().lock.lock(); }
 void unlock_threads() noexcept { threads().lock.unlock(); }
+
+namespace {
+
+// The child has one thread, the caller's, and every fiber's stack as a private copy: its own fibers go on; those of the
+// other threads stay suspended for ever, and their handles answer other_thread.
 void forget_other_threads() noexcept {
   thread_words* self = context::this_thread_words();
-  std::erase_if(threads().living, [&](thread_words* one) { return one != self; });
+  if (std::erase_if(threads().living, [&](thread_words* one) { return one != self; }) == 0) return;
+  for_each_block(
+      [](control_block* block, void* mine) {
+        if (block->home != nullptr && block->home != mine) __atomic_store_n(&block->home, &lost_home, __ATOMIC_RELAXED);
+      },
+      self);
 }
+
+void after_fork_child() noexcept {
+  forget_other_threads();
+  unlock_threads();
+}
+
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_threads, &unlock_threads, &after_fork_child); }
+
+}  // namespace
 
 void read_mail() noexcept {
   thread_words& thread = *context::this_thread_words();

@@ -47,9 +47,8 @@ void send_home(control_block* fiber) noexcept;
 // The process ends by an exit() that was called in a fiber of this thread.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local bool exiting_in_a_fiber;
 
-// Around fork: the child knows only the thread that forked.
+// The lock around what all threads share here. A fork takes it; the child knows only the thread that forked.
 void lock_threads() noexcept;
 void unlock_threads() noexcept;
-void forget_other_threads() noexcept;
 
 }  // namespace ramie::inline v0::control

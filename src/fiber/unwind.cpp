@@ -8,16 +8,17 @@
 #include "backtrace/report.hpp"
 #include "context/stack_life.hpp"
 #include "fiber/life.hpp"
+#include "fiber/thread.hpp"
 
 #include <cxxabi.h>
 #include <pthread.h>
 #include <unistd.h>
 #include <unwind.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <mutex>
 #include <new>
 
 namespace ramie::inline v0::control {
@@ -82,8 +83,15 @@ std::terminate_handler former_terminate = nullptr;
 }
 
 void name_the_killed_at_terminate() {
-  static std::once_flag once;
-  std::call_once(once, [] { former_terminate = std::set_terminate(&name_the_killed); });
+  static constinit std::atomic<bool> is_set = false;
+  if (is_set.load(std::memory_order_acquire)) [[likely]]
+    return;
+  lock_threads();  // which a fork takes: done in the child, or not begun
+  if (!is_set.load(std::memory_order_relaxed)) {
+    former_terminate = std::set_terminate(&name_the_killed);
+    is_set.store(true, std::memory_order_release);
+  }
+  unlock_threads();
 }
 
 [[noreturn]] void finish(forced_unwinding* unwinding) noexcept {

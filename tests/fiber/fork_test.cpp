@@ -1,0 +1,105 @@
+// A plain fork() while other threads have fibers: the child's new threads get the memory of those that it does not
+// have.
+#include <ramie/fiber.hpp>
+#include <ramie/stack.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+namespace ramie_test {
+namespace {
+
+class fiber_fork_test : public testing::Test {
+ protected:
+  void SetUp() override {
+#if defined(__SANITIZE_THREAD__)
+    std::printf("skipped: a fork with threads: ThreadSanitizer's child starts no threads\n");
+    GTEST_SKIP();
+#endif
+  }
+};
+
+std::atomic<int> destroyed = 0;
+struct counted {
+  counted() = default;
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+  ~counted() { ++destroyed; }
+};
+
+// A thread with a suspended fiber, for as long as this lives.
+class other_thread {
+ public:
+  other_thread() {
+    while (!has_begun_) std::this_thread::yield();
+  }
+  other_thread(const other_thread&) = delete;
+  other_thread& operator=(const other_thread&) = delete;
+  ~other_thread() {
+    may_end_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> has_begun_ = false, may_end_ = false;
+  std::thread thread_{[this] {
+    ramie::fiber one([] {
+      const counted mine;
+      ramie::this_fiber::suspend();
+    });
+    one.resume();
+    has_begun_ = true;
+    while (!may_end_) std::this_thread::yield();
+  }};
+};
+
+template <class Body>
+int exit_code_of_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(body());
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+
+void use_a_fiber() {
+  ramie::fiber one([] { ramie::this_fiber::suspend(); });
+  one.resume();
+  one.resume();
+}
+
+TEST_F(fiber_fork_test, a_new_thread_of_the_child_does_not_end_the_fibers_of_one_that_is_not_there) {
+  const other_thread there;
+  destroyed = 0;
+  EXPECT_EQ(exit_code_of_child([] {
+              for (int i = 0; i < 3; ++i) std::thread(use_a_fiber).join();
+              return destroyed.load();
+            }),
+            0);
+}
+
+TEST_F(fiber_fork_test, the_child_counts_its_stacks_however_many_threads_it_has_had) {
+  use_a_fiber();
+  const other_thread there;
+  EXPECT_EQ(exit_code_of_child([] {
+              for (int i = 0; i < 3; ++i) {
+                std::thread([] {
+                  use_a_fiber();
+                  static_cast<void>(ramie::count_stacks());
+                }).join();
+              }
+              return ramie::count_stacks().in_use == 1 ? 0 : 1;  // the other thread's, for ever
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace ramie_test
