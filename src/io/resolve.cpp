@@ -1,20 +1,24 @@
 // Names to addresses: getaddrinfo(), on threads of its own, which may be abandoned.
+#include "base/lasting.hpp"
 #include "io/access.hpp"
 #include "io/name.hpp"
 #include "os/names.hpp"
 
 #include <ramie/offload.hpp>
 
+#include <atomic>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 namespace ramie::inline v0::net {
 namespace {
 
 // Not the default pool: a name server that is silent would hold the threads of all other calls.
+constinit std::atomic<offload_pool*> the_resolver_pool = nullptr;
 offload_pool& resolver_pool() {
-  static auto* const one = new offload_pool({.threads = 64, .name = "resolve"});
-  return *one;
+  return first_made(the_resolver_pool,
+                    [] { return std::make_unique<offload_pool>(offload_options{.threads = 64, .name = "resolve"}); });
 }
 
 class names_category final : public std::error_category {
@@ -32,6 +36,8 @@ class names_category final : public std::error_category {
     }
   }
 };
+
+constinit const lasting<names_category> the_name_category;
 
 bool is_number(std::string_view service, std::uint16_t& port) noexcept {
   const auto [end, failure] = std::from_chars(service.data(), service.data() + service.size(), port);
@@ -57,10 +63,7 @@ host_and_service split(std::string_view name) {
   return result;
 }
 
-const std::error_category& name_category() noexcept {
-  static const names_category one;
-  return one;
-}
+const std::error_category& name_category() noexcept { return *the_name_category; }
 
 std::vector<endpoint> resolve(std::string_view host, std::string_view service) {
   // A zero in a text would end it early for the C library: another name would be looked up.

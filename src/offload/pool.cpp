@@ -1,6 +1,7 @@
 #include "offload/pool.hpp"
 
 #include "base/check.hpp"
+#include "base/lasting.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/thread.hpp"
@@ -9,8 +10,7 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <cstddef>
-#include <new>
+#include <memory>
 #include <utility>
 
 namespace ramie::inline v0::offloading {
@@ -30,15 +30,15 @@ constexpr wait_kind offload_wait = {"offload", [](waiter& one) noexcept {
 
 // A fork leaves the threads behind, and with them the calls that they ran. Those of this thread's tasks that waited end
 // with an error; new calls get new threads.
-void lock_all() { all().lock.lock(); }
-void unlock_all() { all().lock.unlock(); }
+void lock_all() noexcept { all().lock.lock(); }
+void unlock_all() noexcept { all().lock.unlock(); }
 void lose_all(job_list& jobs) noexcept {
   while (job* one = jobs.pop_front()) {
     one->is = job::state::lost_in_fork;
     if (one->caller != nullptr) parking::wake(*one->caller);
   }
 }
-void forget_threads() {
+void forget_threads() noexcept {
   shared& here = all();
   for (pool* one = here.first_pool; one != nullptr; one = one->next_pool) {
     one->idle = nullptr;
@@ -52,6 +52,7 @@ void forget_threads() {
   parking::threads_at_rest.store(0);
   unlock_all();
 }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_all, &unlock_all, &forget_threads); }
 
 offload_options with_defaults(offload_options wanted) {
   if (wanted.threads == 0) wanted.threads = std::max(threads_least, threads_for_a_processor * os::usable_processors());
@@ -60,17 +61,9 @@ offload_options with_defaults(offload_options wanted) {
 
 }  // namespace
 
-job*& job_here() noexcept { return running_here; }
+constinit shared everything;
 
-shared& all() noexcept {
-  // Never destroyed: threads of ours may use it while the process ends.
-  alignas(shared) static std::byte memory[sizeof(shared)];
-  static shared* const one = [] {
-    pthread_atfork(&lock_all, &unlock_all, &forget_threads);
-    return ::new (memory) shared;
-  }();
-  return *one;
-}
+job*& job_here() noexcept { return running_here; }
 
 void wait_for_an_end(std::unique_lock<std::mutex>& held) noexcept {
   const std::uint32_t seen = all().something_has_ended.load();
@@ -343,9 +336,12 @@ offload_statistics offload_pool::statistics() const {
 
 const offload_options& offload_pool::options() const noexcept { return pool_->options; }
 
+namespace {
+constinit std::atomic<offload_pool*> the_default_pool = nullptr;
+}
+
 offload_pool& default_offload_pool() {
-  static auto* const one = new offload_pool;
-  return *one;
+  return first_made(the_default_pool, [] { return std::make_unique<offload_pool>(); });
 }
 
 }  // namespace ramie::inline v0

@@ -68,7 +68,7 @@ struct pool {
   void refuse_queued() noexcept;
 };
 
-// What all pools share.
+// What all pools share. Without a destructor: threads of ours may use it while the process ends.
 struct shared {
   std::mutex lock;
   pool* first_pool = nullptr;
@@ -77,7 +77,8 @@ struct shared {
   std::atomic<std::uint32_t> unblocker_work = 0;       // futex: grows when it has something new to do
   std::atomic<std::uint32_t> something_has_ended = 0;  // futex: a callback, or the last thread of a pool
 };
-shared& all() noexcept;
+extern constinit shared everything;
+inline shared& all() noexcept { return everything; }
 
 // Lets go of the lock until something_has_ended changes, or a little longer.
 void wait_for_an_end(std::unique_lock<std::mutex>& held) noexcept;
