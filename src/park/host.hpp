@@ -99,6 +99,8 @@ class host : public running_slice {
     if (letters.post(one)) rouse();
     posting_.fetch_sub(1, std::memory_order_release);
   }
+  // In a forked child, home thread: whoever was posting is a thread of the parent.
+  void forget_posters() noexcept { posting_.store(0, std::memory_order_relaxed); }
 
  protected:
   ~host() = default;

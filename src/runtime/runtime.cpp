@@ -6,9 +6,12 @@
 
 #include <ramie/runtime.hpp>
 
+#include <pthread.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,8 +48,20 @@ poll::choice poller_for(io_kind wanted) noexcept {
 // What a runtime and its references share. The lock is held while something is posted, so that the end of the runtime
 // waits for that.
 struct runtime_ref::link {
+  explicit link(runtime::state* there);
+  ~link();
+  link(const link&) = delete;
+  link& operator=(const link&) = delete;
+
   std::mutex lock;
-  runtime::state* to = nullptr;  // null: gone
+  runtime::state* to;  // null: gone
+  const context::thread_words* const home = context::this_thread_words();
+
+  // All links, for a fork.
+  static std::mutex all;
+  static link* first;
+  link *previous = nullptr, *next = nullptr;
+  [[gnu::constructor(101)]] static void see_to_forks();
 
   // False: it is gone, and nothing was posted.
   template <class Post>
@@ -67,11 +82,10 @@ struct runtime::state {
     root.home = &scheduler;
     scheduler.each_chain = &tasking::each_chain;
     if (options.dump_signal != 0) dump_on_signal.emplace(options.dump_signal, scheduler, root);
-    link->to = this;
   }
 
   sched::scheduler scheduler;
-  const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>();
+  const std::shared_ptr<runtime_ref::link> link = std::make_shared<runtime_ref::link>(this);
   std::exception_ptr stop_cause;
   runtime_options options;
   scope_state root;  // above all tasks
@@ -148,6 +162,33 @@ void runtime::state::throw_failure() {
     root.requested = false;
     std::rethrow_exception(failure);
   }
+}
+
+constinit std::mutex runtime_ref::link::all;
+constinit runtime_ref::link* runtime_ref::link::first = nullptr;
+
+runtime_ref::link::link(runtime::state* there) : to(there) {
+  const std::lock_guard held(all);
+  next = std::exchange(first, this);
+  if (next != nullptr) next->previous = this;
+}
+
+runtime_ref::link::~link() {
+  const std::lock_guard held(all);
+  (previous == nullptr ? first : previous->next) = next;
+  if (next != nullptr) next->previous = previous;
+}
+
+// In the child nobody is posting any more, whoever held a link's lock; and the runtimes of other threads are gone.
+void runtime_ref::link::see_to_forks() {
+  pthread_atfork([] { all.lock(); }, [] { all.unlock(); },
+                 [] {
+                   for (link* one = first; one != nullptr; one = one->next) {
+                     ::new (&one->lock) std::mutex;
+                     if (one->home != context::this_thread_words()) one->to = nullptr;
+                   }
+                   all.unlock();
+                 });
 }
 
 void runtime::state::stop_now(std::exception_ptr cause) noexcept {

@@ -1,6 +1,7 @@
 #include "sched/scheduler.hpp"
 
 #include "base/check.hpp"
+#include "base/lasting.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "park/slice.hpp"
@@ -32,13 +33,25 @@ constexpr std::int64_t first_sleep_ns = 20'000'000;
 
 // Schedulers that can be written to.
 struct registry {
+  struct entry {
+    scheduler* one;
+    const context::thread_words* home;
+  };
   std::mutex lock;
-  std::vector<const scheduler*> living;
+  std::vector<entry> living;
 };
-registry& schedulers() {
-  static auto* const one = new registry;
-  return *one;
+constinit lasting<registry> everything;
+registry& schedulers() noexcept { return *everything; }
+
+void lock_schedulers() noexcept { schedulers().lock.lock(); }
+void unlock_schedulers() noexcept { schedulers().lock.unlock(); }
+// In a forked child the schedulers of other threads are gone, and so are those who were posting to this thread's.
+void forget_threads() noexcept {
+  std::erase_if(schedulers().living, [](const registry::entry& of) { return of.home != context::this_thread_words(); });
+  for (const registry::entry& of : schedulers().living) of.one->forget_posters();
+  unlock_schedulers();
 }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_schedulers, &unlock_schedulers, &forget_threads); }
 
 // While a loop runs, the thread's words are its own: the exceptions that its caller is handling, and where its caller
 // has transferred from, are put aside.
@@ -69,7 +82,7 @@ class thread_for_a_loop {
 bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept {
   std::lock_guard held(schedulers().lock);
   const auto& living = schedulers().living;
-  if (std::find(living.begin(), living.end(), to) == living.end()) return false;
+  if (std::none_of(living.begin(), living.end(), [&](const auto& of) { return of.one == to; })) return false;
   to->post(one);
   return true;
 }
@@ -83,7 +96,7 @@ scheduler::scheduler(clock_kind clock, const task_functions& functions, poller_f
   ready.reserve(1);
   urgent.reserve(1);
   std::lock_guard held(schedulers().lock);
-  schedulers().living.push_back(this);
+  schedulers().living.push_back({this, context::this_thread_words()});
 }
 
 void scheduler::start_ticking() {
@@ -96,7 +109,7 @@ scheduler::~scheduler() {
   if (is_counted_) remove_from_ticker(ticks);
   {
     std::lock_guard held(schedulers().lock);
-    std::erase(schedulers().living, this);
+    std::erase_if(schedulers().living, [&](const registry::entry& of) { return of.one == this; });
   }
   wait_for_posters();
   letters.open_all();

@@ -1,5 +1,7 @@
 #include "sched/ticker.hpp"
 
+#include "base/lasting.hpp"
+#include "fiber/thread.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 
@@ -18,6 +20,7 @@ std::atomic<std::uint32_t> ticker_sleeps = 0;
 namespace {
 
 struct clock_face {
+  const context::thread_words* home;
   std::atomic<std::uint32_t>* ticks;
   std::atomic<bool>* busy;
 };
@@ -27,10 +30,8 @@ struct ticker {
   std::vector<clock_face> faces;
   bool started = false;
 };
-ticker& the_ticker() {
-  static auto* const one = new ticker;
-  return *one;
-}
+constinit lasting<ticker> everything;
+ticker& the_ticker() noexcept { return *everything; }
 
 // While nobody is busy it looks less and less often, and at last sleeps: a wake costs tens of microseconds in a virtual
 // machine, and a program that mostly waits is to pay for few.
@@ -59,19 +60,20 @@ void tick() {
   }
 }
 
-// A fork leaves the thread behind: the child's first busy scheduler starts one of its own.
-void lock_ticker() { the_ticker().lock.lock(); }
-void unlock_ticker() { the_ticker().lock.unlock(); }
-void forget_thread() {
+// A fork leaves the thread behind, and the schedulers of others: the child's first busy scheduler starts one of its
+// own.
+void lock_ticker() noexcept { the_ticker().lock.lock(); }
+void unlock_ticker() noexcept { the_ticker().lock.unlock(); }
+void forget_threads() noexcept {
+  std::erase_if(the_ticker().faces, [](const clock_face& face) { return face.home != context::this_thread_words(); });
   the_ticker().started = false;
   ticker_sleeps.store(1, std::memory_order_relaxed);
   unlock_ticker();
 }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_ticker, &unlock_ticker, &forget_threads); }
 
 // Under the lock. Throws std::system_error.
 void start_thread(ticker& here) {
-  static const int registered = pthread_atfork(&lock_ticker, &unlock_ticker, &forget_thread);
-  static_cast<void>(registered);
   if (std::exchange(here.started, true)) return;
   try {
     os::start_quiet_thread("ramie-ticker", &tick);
@@ -87,7 +89,7 @@ void add_to_ticker(std::atomic<std::uint32_t>& ticks, std::atomic<bool>& busy) {
   ticker& here = the_ticker();
   std::lock_guard held(here.lock);
   start_thread(here);
-  here.faces.push_back({&ticks, &busy});
+  here.faces.push_back({context::this_thread_words(), &ticks, &busy});
 }
 
 void remove_from_ticker(std::atomic<std::uint32_t>& ticks) noexcept {

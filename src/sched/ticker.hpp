@@ -11,7 +11,7 @@ namespace ramie::inline v0::sched {
 
 inline constexpr std::int64_t tick_ns = 1'000'000;
 
-// Counts `ticks` up while `busy` says so. Any thread; the words must stay until they are removed.
+// Counts `ticks` up while `busy` says so. On the scheduler's thread; the words must stay until they are removed.
 void add_to_ticker(std::atomic<std::uint32_t>& ticks, std::atomic<bool>& busy);
 void remove_from_ticker(std::atomic<std::uint32_t>& ticks) noexcept;
 

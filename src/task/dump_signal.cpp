@@ -7,9 +7,10 @@
 #include "os/signal_safe.hpp"
 #include "task/dump.hpp"
 
+#include <pthread.h>
+
 #include <array>
 #include <cerrno>
-#include <map>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -31,32 +32,37 @@ struct taken_signal {
 };
 struct registry {
   std::mutex lock;
-  std::map<int, taken_signal> taken;
+  std::array<taken_signal, NSIG> taken;
 };
-registry& signals() {
-  static auto* const one = new registry;
-  return *one;
+constinit registry signals;
+
+void lock_signals() noexcept { signals.lock.lock(); }
+void unlock_signals() noexcept { signals.lock.unlock(); }
+// In a forked child nobody else is in a handler.
+void forget_threads() noexcept {
+  inside.store(0);
+  unlock_signals();
 }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_signals, &unlock_signals, &forget_threads); }
 
 void take_once(int signal, os::signal_handler handler) {
-  std::lock_guard held(signals().lock);
-  taken_signal& one = signals().taken[signal];
-  if (one.users == 0) {
-    if (const int error = os::take_signal(signal, handler, one.before); error != 0) {
-      signals().taken.erase(signal);
+  std::lock_guard held(signals.lock);
+  const bool is_one = signal > 0 && signal < NSIG;
+  if (!is_one || signals.taken[static_cast<std::size_t>(signal)].users == 0) {
+    struct sigaction before {};
+    if (const int error = is_one ? os::take_signal(signal, handler, before) : EINVAL; error != 0) {
       throw std::system_error(error, std::generic_category(),
                               "runtime_options::dump_signal: signal " + std::to_string(signal) + " cannot be caught");
     }
+    signals.taken[static_cast<std::size_t>(signal)].before = before;
   }
-  ++one.users;
+  ++signals.taken[static_cast<std::size_t>(signal)].users;
 }
 
 void give_back_once(int signal) noexcept {
-  std::lock_guard held(signals().lock);
-  const auto one = signals().taken.find(signal);
-  if (--one->second.users != 0) return;
-  os::give_signal_back(signal, one->second.before);
-  signals().taken.erase(one);
+  std::lock_guard held(signals.lock);
+  taken_signal& one = signals.taken[static_cast<std::size_t>(signal)];
+  if (--one.users == 0) os::give_signal_back(signal, one.before);
 }
 
 std::uintptr_t stack_pointer_of(const ucontext_t& context) noexcept {
