@@ -104,6 +104,7 @@ void use_errors() {
 }
 void use_heap() {
   struct number {
+    explicit number(int given) : value(given) {}
     int value;
   };
   ramie::heap mine({.reserve_bytes = std::size_t{16} << 20});
