@@ -51,7 +51,14 @@ struct access {
   static int number_of(const socket& one, const char* call);
 };
 
-inline std::error_code code_of(int result) noexcept { return {-result, std::system_category()}; }
+// One that stayed with the parent of a fork has the generic category, by which result_of() knows it.
+inline std::error_code code_of(int result) noexcept {
+  if (result == poll::left_in_fork) return std::make_error_code(std::errc::operation_canceled);
+  return {-result, std::system_category()};
+}
+inline int result_of(const std::error_code& code) noexcept {
+  return code.category() == std::generic_category() ? poll::left_in_fork : -code.value();
+}
 // Throws when it is an error: "accept on 127.0.0.1:80".
 [[noreturn]] void fail(int result, const std::string& doing);
 inline int checked(int result, const char* doing) {

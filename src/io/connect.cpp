@@ -121,7 +121,7 @@ stream connect(const endpoint& to, std::error_code& error) {
 stream connect(const endpoint& to) {
   std::error_code error;
   stream peer = connect(to, error);
-  if (error) fail(-error.value(), "connect to " + to.text());
+  if (error) fail(result_of(error), "connect to " + to.text());
   return peer;
 }
 

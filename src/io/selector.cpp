@@ -65,10 +65,22 @@ struct selector::state {
     return all;
   }
 
+  // Before the queue is used: in a forked child what it has is the parent's, and all is asked anew. 0 or -errno.
+  int renew_if_inherited() noexcept {
+    if (!queue.is_inherited()) return 0;
+    if (const int refused = queue.renew(); refused != 0) return refused;
+    for (auto& [number, each] : entries) {
+      each.watched = interest::none;
+      static_cast<void>(tell(number, each));  // one that was closed is never told of
+    }
+    return 0;
+  }
+
   // The kernel is told what all of them want. 0 or -errno.
   int tell(int descriptor, entry& of) noexcept {
     const interest wanted = wanted_by_all(of);
     if (wanted == of.watched || of.is_file) return 0;
+    if (queue.is_inherited()) return 0;  // a monitor closes: nothing is known here yet
     if (wanted == interest::none) {
       queue.unwatch(descriptor);
     } else {
@@ -94,6 +106,7 @@ struct selector::state {
 
   // False: nothing, until this time.
   bool collect(std::int64_t due_ns) {
+    if (const int refused = renew_if_inherited(); refused != 0) fail(refused, "select: after a fork");
     std::array<os::happened, events_at_once> found;
     bool roused = false;
     for (auto& [number, each] : entries) {
@@ -116,8 +129,9 @@ struct selector::state {
     one.asked.events = os::readable;
     one.on = waits;
     one.kind = &selecting;
+    one.ends_in_child = true;
     const int result = poll::perform(one);
-    if (result < 0 && result != -ECANCELED) fail(result, "select");
+    if (result < 0 && result != -ECANCELED && result != poll::left_in_fork) fail(result, "select");
   }
 };
 
@@ -170,6 +184,7 @@ selector::monitor::monitor(selector& where, int descriptor, interest wanted, voi
   state& here = *where.state_;
   if (where.closed()) fail(-EBADF, "monitor: the selector is closed");
   here.ready.reserve(here.monitors + 1);
+  if (const int refused = here.renew_if_inherited(); refused != 0) fail(refused, "monitor: after a fork");
   const auto [place, is_new] = here.entries.try_emplace(descriptor);
   state::entry& entry = place->second;
   if (is_new) entry.generation = ++here.generations;
@@ -196,8 +211,9 @@ selector::monitor::monitor(selector& where, int descriptor, interest wanted, voi
 
 void selector::monitor::set_interests(interest wanted) {
   if (where_ == nullptr) fail(-EBADF, "set_interests: the monitor is closed");
-  const interest before = std::exchange(wanted_, wanted);
   state& here = *where_->state_;
+  if (const int refused = here.renew_if_inherited(); refused != 0) fail(refused, "set_interests: after a fork");
+  const interest before = std::exchange(wanted_, wanted);
   const int refused = here.tell(descriptor_, here.entries.at(descriptor_));
   if (refused == 0) return;
   wanted_ = before;

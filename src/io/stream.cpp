@@ -102,7 +102,7 @@ std::size_t stream::write_all(const_buffer from, std::error_code& error) {
 std::size_t stream::read_exactly(buffer into) {
   std::error_code error;
   const std::size_t done = read_exactly(into, error);
-  if (error) fail(-error.value(), "read_exactly");
+  if (error) fail(result_of(error), "read_exactly");
   return done;
 }
 std::size_t stream::read_exactly(buffer into, std::error_code& error) {

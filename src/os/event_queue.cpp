@@ -40,15 +40,42 @@ std::uint32_t event_queue::mask_of(std::int16_t events) const noexcept {
   return mask | EPOLLET | ((events & readable) != 0 ? EPOLLPRI : 0U);
 }
 
+// 0 or -errno, and nothing is open.
+int event_queue::make(int& queue, int& rouser) const noexcept {
+  const int before = errno;
+  queue = epoll_create1(EPOLL_CLOEXEC);
+  int refused = queue < 0 ? -errno : 0;
+  errno = before;
+  if (refused != 0) return refused;
+  rouser = make_alarm();
+  refused = rouser < 0 ? rouser : 0;
+  if (refused == 0) return 0;
+  close_descriptor(queue);
+  return refused;
+}
+
 event_queue::event_queue(trigger when) : trigger_(when) {
-  queue_ = epoll_create1(EPOLL_CLOEXEC);
-  if (queue_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
-  rouser_ = make_alarm();
-  const int refused = rouser_ < 0 ? rouser_ : control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
+  int refused = make(queue_, rouser_);
+  if (refused != 0) throw std::system_error(-refused, std::system_category(), "epoll_create1 and its eventfd");
+  refused = control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
   if (refused == 0) return;
   close_descriptor(queue_);
-  if (rouser_ >= 0) close_descriptor(rouser_);
+  close_descriptor(rouser_);
   throw std::system_error(-refused, std::system_category(), "eventfd for epoll");
+}
+
+int event_queue::renew() noexcept {
+  int queue = -1, rouser = -1;
+  if (const int refused = make(queue, rouser); refused != 0) return refused;
+  int refused = take_number(queue, queue_);
+  if (refused != 0) close_descriptor(queue);
+  if (refused == 0) refused = take_number(rouser, rouser_);
+  if (refused != 0) close_descriptor(rouser);
+  if (refused == 0) refused = control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
+  if (refused != 0) return refused;
+  made_in_.store(fork_count(), std::memory_order_seq_cst);
+  if (owes_rouse_.exchange(false, std::memory_order_seq_cst)) sound(rouser_);
+  return 0;
 }
 
 event_queue::~event_queue() {
@@ -109,6 +136,12 @@ int event_queue::wait(std::span<happened> found, std::int64_t due_ns, bool now, 
 
 // It is edge triggered always: each write is an event, nobody reads. At the counter's end (2^64 - 2 writes) it would
 // say EAGAIN.
-void event_queue::rouse() noexcept { sound(rouser_); }
+void event_queue::rouse() noexcept {
+  if (is_inherited()) [[unlikely]] {
+    owes_rouse_.store(true, std::memory_order_seq_cst);
+    if (made_in_.load(std::memory_order_seq_cst) != fork_count()) return;
+  }
+  sound(rouser_);
+}
 
 }  // namespace ramie::os

@@ -1,8 +1,13 @@
 // epoll(7): which descriptors something has happened on, and an eventfd by which other threads end a wait.
 //
 // One thread, except rouse().
+// A fork shares it: what the child would change or take it would take from the parent. So there everything but rouse()
+// comes after a renew().
 #pragma once
 
+#include "os/forks.hpp"
+
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,6 +31,12 @@ class event_queue {
   event_queue& operator=(const event_queue&) = delete;
   ~event_queue();
 
+  // It was made before this process was forked.
+  [[nodiscard]] bool is_inherited() const noexcept { return made_in_.load(std::memory_order_relaxed) != fork_count(); }
+  // One of this process takes the place of the inherited one, under the same numbers; it watches nothing yet. 0 or
+  // -errno, EMFILE: it is inherited still.
+  int renew() noexcept;
+
   // 0 or -errno; -EPERM: a file, which is always ready. What is ready already is told too.
   int watch(int descriptor, std::int16_t events, std::uint64_t tag) noexcept;
   // Watched under the same number already; for other events, or once more for the same.
@@ -35,7 +46,7 @@ class event_queue {
   // What has happened, at most so many; waits until `due_ns` (monotonic clock; INT64_MAX: for ever) unless `now`. The
   // roused one is not among them. -errno: EINTR.
   int wait(std::span<happened> found, std::int64_t due_ns, bool now, bool& roused) noexcept;
-  // Any thread; safe in signal handlers.
+  // Any thread; safe in signal handlers. Of an inherited one: after renew().
   void rouse() noexcept;
   // Readable while wait() would find something.
   [[nodiscard]] int descriptor() const noexcept { return queue_; }
@@ -44,7 +55,11 @@ class event_queue {
   [[nodiscard]] std::uint32_t mask_of(std::int16_t events) const noexcept;
 
   const trigger trigger_;
+  int make(int& queue, int& rouser) const noexcept;
+
   int queue_ = -1, rouser_ = -1;
+  std::atomic<std::uint32_t> made_in_ = fork_count();
+  std::atomic<bool> owes_rouse_ = false;
   bool has_nanoseconds_ = true;  // epoll_pwait2, Linux 5.11
 };
 

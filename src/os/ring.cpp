@@ -1,6 +1,7 @@
 #include "os/ring.hpp"
 
 #include "os/clock.hpp"
+#include "os/forks.hpp"
 
 #include <errno.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 namespace ramie::os {
 
@@ -38,7 +40,11 @@ class kernel_ring final : public ring {
  public:
   kernel_ring() = default;
   ~kernel_ring() override {
-    if (made_) io_uring_queue_exit(&ring_);
+    if (made_ && !is_inherited()) {
+      io_uring_queue_exit(&ring_);
+    } else if (made_) {
+      ::close(ring_.ring_fd);  // its memory is not here
+    }
     if (rouser_ >= 0) ::close(rouser_);
   }
   // An empty text: it works.
@@ -52,24 +58,29 @@ class kernel_ring final : public ring {
   [[nodiscard]] bool has_batch() const noexcept override { return io_uring_sq_ready(&ring_) != 0; }
   [[nodiscard]] int descriptor() const noexcept override { return ring_.ring_fd; }
   int listen() noexcept override;
-  void rouse() noexcept override { sound(rouser_); }
+  void rouse() noexcept override;
+  int renew() noexcept override;
 
  private:
+  [[nodiscard]] bool is_inherited() const noexcept { return made_in_.load(std::memory_order_relaxed) != fork_count(); }
+  int make(unsigned entries) noexcept;
   std::string lacks();
   std::string try_it();
   void listen_for_rouse() noexcept;
 
   mutable io_uring ring_{};
   bool made_ = false;
+  unsigned entries_ = 0;
   int rouser_ = -1;
+  std::atomic<std::uint32_t> made_in_ = fork_count();
+  std::atomic<bool> owes_rouse_ = false;
   bool listens_ = false;
   bool knows_poll_first_ = false;
   std::uint64_t roused_by_ = 0;  // the kernel writes the eventfd's counter here
 };
 
-std::string kernel_ring::set_up(unsigned entries) {
-  rouser_ = eventfd(0, EFD_CLOEXEC);
-  if (rouser_ < 0) return because("eventfd", errno);
+// 0 or -errno.
+int kernel_ring::make(unsigned entries) noexcept {
   constexpr unsigned plain = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   constexpr unsigned ways[] = {
       // Answers are put down whenever the thread enters the kernel by itself, instead of interrupting it. What waits
@@ -89,14 +100,51 @@ std::string kernel_ring::set_up(unsigned entries) {
     knows_poll_first_ = (flags & IORING_SETUP_COOP_TASKRUN) != 0;  // came with it
     if (refused != -EINVAL) break;
   }
-  if (refused != 0) return because("io_uring_setup", -refused);
+  if (refused != 0) return refused;
   made_ = true;
+  entries_ = entries;
   io_uring_ring_dontfork(&ring_);
+  return 0;
+}
+
+std::string kernel_ring::set_up(unsigned entries) {
+  rouser_ = eventfd(0, EFD_CLOEXEC);
+  if (rouser_ < 0) return because("eventfd", errno);
+  if (const int refused = make(entries); refused != 0) return because("io_uring_setup", -refused);
   if (std::string missing = lacks(); !missing.empty()) return missing;
   if (std::string failed = try_it(); !failed.empty()) return failed;
   io_uring_register_ring_fd(&ring_);  // cheaper entries, where there is such a thing
   listen_for_rouse();
   return "";
+}
+
+// What the inherited one holds is not mapped here, so it is only closed, by its number's next file.
+int kernel_ring::renew() noexcept {
+  kernel_ring fresh;
+  fresh.rouser_ = eventfd(0, EFD_CLOEXEC);
+  if (fresh.rouser_ < 0) return -errno;
+  if (const int refused = fresh.make(entries_); refused != 0) return refused;
+  if (const int refused = take_number(fresh.ring_.ring_fd, ring_.ring_fd); refused != 0) return refused;
+  const int number = ring_.ring_fd;
+  ring_ = fresh.ring_;
+  ring_.ring_fd = ring_.enter_ring_fd = number;
+  fresh.made_ = false;
+  if (const int refused = take_number(fresh.rouser_, rouser_); refused != 0) return refused;
+  fresh.rouser_ = -1;
+  knows_poll_first_ = fresh.knows_poll_first_;
+  listens_ = false;
+  io_uring_register_ring_fd(&ring_);
+  made_in_.store(fork_count(), std::memory_order_seq_cst);
+  if (owes_rouse_.exchange(false, std::memory_order_seq_cst)) sound(rouser_);
+  return 0;
+}
+
+void kernel_ring::rouse() noexcept {
+  if (is_inherited()) [[unlikely]] {
+    owes_rouse_.store(true, std::memory_order_seq_cst);
+    if (made_in_.load(std::memory_order_seq_cst) != fork_count()) return;
+  }
+  sound(rouser_);
 }
 
 std::string kernel_ring::lacks() {

@@ -1,7 +1,8 @@
 // io_uring: operations given to the kernel in batches, answers taken from shared memory.
 //
 // The only file that knows liburing, and part of ramie::ramie only. One thread, except rouse(). Built without liburing,
-// open() says so. The child of a fork has none of the ring's memory: it makes its own.
+// open() says so. The child of a fork has none of the ring's memory: there everything but rouse() comes after a
+// renew().
 #pragma once
 
 #include "os/io_request.hpp"
@@ -41,8 +42,11 @@ class ring {
   // Readable while there are answers to take; a rouse() is one after listen(), which does what submit() does, too.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   virtual int listen() noexcept = 0;
-  // Any thread; safe in signal handlers.
+  // Any thread; safe in signal handlers. Of an inherited one: after renew().
   virtual void rouse() noexcept = 0;
+  // In a forked child: a ring of its own takes the place of the inherited one, under the same number, with nothing in
+  // flight. 0 or -errno: it is inherited still.
+  virtual int renew() noexcept = 0;
 
  protected:
   ring() = default;

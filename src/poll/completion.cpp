@@ -47,6 +47,7 @@ int completion_poller::once(operation& one) {
 int completion_poller::run(operation& one) {
   const bool receives = one.asked.kind == os::io_kind::receive;
   one.asked.likely_waits = receives && one.on->is_emptied();
+  if (const int refused = renew_if_inherited(); refused != 0) return refused;
   for (;;) {
     const int result = os::settled(one.asked.kind, once(one));
     if (os::was_interrupted(result)) continue;

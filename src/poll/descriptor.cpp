@@ -32,6 +32,7 @@ descriptor::descriptor(int number, descriptor_traits traits) noexcept
     : number_(number), traits_(traits), id_(ids.fetch_add(1, std::memory_order_relaxed)) {}
 
 descriptor::~descriptor() {
+  forget_the_parents();
   RAMIE_CHECK(waiting_ == nullptr && blocked_ == nullptr && (state_.load(std::memory_order_relaxed) & uses) == 0);
 }
 
@@ -77,6 +78,7 @@ void descriptor::delist(operation& one) noexcept {
 bool descriptor::enlist(blocked& one) noexcept {
   std::lock_guard held(lock_);
   if (closed()) return false;
+  forget_the_parents();
   one.next = blocked_;
   blocked_ = &one;
   return true;
@@ -94,6 +96,7 @@ void descriptor::close() noexcept {
     std::lock_guard held(lock_);
     if (closed()) return;
     closed_.store(true, std::memory_order_release);
+    forget_the_parents();
     for (blocked* one = blocked_; one != nullptr; one = one->next) os::sound(one->alarm);
     for (operation* one = waiting_; one != nullptr; one = one->next) {
       parking::host& home = one->at->home();

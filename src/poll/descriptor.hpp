@@ -7,10 +7,13 @@
 // Invariant: an operation stands in `waiting_` from before it parks until after it was woken.
 #pragma once
 
+#include "os/forks.hpp"
+
 #include <ramie/park/wait_list.hpp>
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace ramie::inline v0::poll {
 
@@ -80,6 +83,10 @@ class descriptor {
     if (state_.fetch_sub(one_owner, std::memory_order_acq_rel) / one_owner == 1) delete this;
   }
   void release_number() noexcept;
+  // Under the lock: threads that blocked here before a fork are not in the child, nor is what they stood there with.
+  void forget_the_parents() noexcept {
+    if (std::exchange(blocked_in_, os::fork_count()) != os::fork_count()) blocked_ = nullptr;
+  }
 
   const int number_;
   const descriptor_traits traits_;
@@ -92,6 +99,7 @@ class descriptor {
   parking::short_lock lock_;
   operation* waiting_ = nullptr;
   blocked* blocked_ = nullptr;
+  std::uint32_t blocked_in_ = os::fork_count();
 };
 
 }  // namespace ramie::inline v0::poll

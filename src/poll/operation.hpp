@@ -29,7 +29,8 @@ struct operation {
   poller* at = nullptr;  // null: the thread blocks
   parking::waiter* me = nullptr;
   int result = 0;
-  bool called_off = false;  // the kernel was asked to give it back
+  bool called_off = false;     // the kernel was asked to give it back
+  bool ends_in_child = false;  // a readiness of what a fork shares with the parent: left_in_fork
   bool owes_start = false, owes_cancel = false, owing = false;
   // Set before they are read, and not here: clearing the whole object costs more than all that follows.
   operation* next_owing;
@@ -44,9 +45,12 @@ struct operation {
   } letter;
 };
 
+// The result, in a forked child, of one that the parent's kernel carries out for the parent. No errno is that large.
+inline constexpr int left_in_fork = -4096;
+
 // Does it; parks meanwhile, or blocks on a thread without a scheduler. Its result or -errno: ECANCELED, the descriptor
-// was closed meanwhile; EBADF, before. Charges the running task. Throws ramie::cancelled, and std::system_error when
-// the poller that was asked for does not work here.
+// was closed meanwhile; EBADF, before; or left_in_fork. Charges the running task. Throws ramie::cancelled, and
+// std::system_error when the poller that was asked for does not work here.
 int perform(operation& one);
 
 // For the wait_kind of an operation.

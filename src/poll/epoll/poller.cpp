@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t events_at_once = 256;
 constexpr unsigned generation_shift = 32;
+constexpr std::int64_t again_after_ns = 1'000'000;
 
 }  // namespace
 
@@ -28,6 +29,19 @@ parking::wait_list& epoll_poller::line_of(const operation& one) noexcept {
   const std::int16_t events = os::events_of(one.asked);
   if ((events & os::readable) != 0) return (events & os::writable) != 0 ? here.either : here.readers;
   return here.writers;
+}
+
+// 0 or -errno. Who waits tries again, and then watches anew.
+int epoll_poller::renew() noexcept {
+  if (const int refused = queue_.renew(); refused != 0) return refused;
+  for (entry* one : entries_) {
+    if (one == nullptr) continue;
+    wake_all(one->readers);
+    wake_all(one->writers);
+    wake_all(one->either);
+    one->id = 0;
+  }
+  return 0;
 }
 
 // 0, -errno. Afterwards every edge of its events is told.
@@ -94,14 +108,19 @@ int epoll_poller::run(operation& one) {
     }
     const standing here(one);
     if (!here) return -ECANCELED;
+    if (queue_.is_inherited()) [[unlikely]] {
+      if (const int refused = renew(); refused != 0) return refused;
+    }
     if (const int refused = watch(one); refused != 0) return refused;
     parking::waiter me;
     me.object = &one;
     one.me = &me;
     line_of(one).push_back(me);
     ++in_flight_;
+    const std::uint32_t process = os::fork_count();
     parking::park(me, *one.kind);
     one.me = nullptr;
+    if (one.ends_in_child && process != os::fork_count()) return left_in_fork;
     if (one.on->closed()) return -ECANCELED;
   }
 }
@@ -116,8 +135,8 @@ void epoll_poller::forget(int number, std::uint64_t id) noexcept {
   const auto place = static_cast<std::size_t>(number);
   if (place >= entries_.size() || entries_[place] == nullptr || entries_[place]->id != id) return;
   entries_[place]->id = 0;
-  // Copies of it in other processes would go on telling.
-  queue_.unwatch(number);
+  // Copies of it in other processes would go on telling. What is inherited knows the parent's, which stays.
+  if (!queue_.is_inherited()) queue_.unwatch(number);
 }
 
 void epoll_poller::wake_all(parking::wait_list& line) noexcept {
@@ -129,6 +148,10 @@ void epoll_poller::wake_all(parking::wait_list& line) noexcept {
 
 bool epoll_poller::collect(std::int64_t due_ns, bool now) noexcept {
   bool roused = false;
+  if (queue_.is_inherited()) [[unlikely]] {
+    if (renew() != 0 && !now) os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+    return true;  // who waited tries first
+  }
   const int count = queue_.wait(found_, due_ns, now, roused);
   for (int i = 0; i < count; ++i) {
     const os::happened& event = found_[static_cast<std::size_t>(i)];

@@ -7,6 +7,7 @@
 // buffer stands for the try that finds nothing, as epoll(7) says: one system call less for each request.
 // The table is by number, and numbers are used again: an entry knows the id of its descriptor, and an event carries the
 // entry's generation, so one that is late, or belongs to a copy of the file elsewhere, is nobody's.
+// In a forked child it is made anew before it is used, and who waits tries once more and then waits there.
 #pragma once
 
 #include "os/event_queue.hpp"
@@ -38,6 +39,7 @@ class epoll_poller final : public poller {
     parking::wait_list readers, writers, either;
   };
 
+  int renew() noexcept;
   int watch(operation& one);
   entry* known(const descriptor& one) noexcept;
   [[nodiscard]] bool finds_nothing(const operation& one) noexcept;

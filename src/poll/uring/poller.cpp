@@ -33,6 +33,22 @@ bool uring_poller::push_cancel(operation& one) noexcept {
   return ring_->push_cancel(tag_of(one)) || (ring_->submit() == 0 && ring_->push_cancel(tag_of(one)));
 }
 
+int uring_poller::renew() noexcept {
+  const int refused = ring_->renew();
+  made_in_ = os::fork_count();
+  if (refused != 0) made_in_ = os::fork_count() - 1;  // tried again
+  first_owing_ = nullptr;
+  last_owing_ = &first_owing_;
+  each_in_flight([&](operation& one) noexcept {
+    const bool moves_nothing = one.asked.kind == os::io_kind::readiness || one.asked.kind == os::io_kind::accept;
+    const bool is_repeatable = moves_nothing && !one.ends_in_child;
+    const bool was_given = !std::exchange(one.owing, false) || !one.owes_start;
+    if (refused == 0 && !one.called_off && (is_repeatable || !was_given)) return start(one);
+    ended(one, one.called_off ? -ECANCELED : left_in_fork);
+  });
+  return refused;
+}
+
 void uring_poller::start(operation& one) noexcept {
   one.owes_start = one.owes_cancel = false;
   if (first_owing_ == nullptr && push(one)) return;
@@ -41,6 +57,7 @@ void uring_poller::start(operation& one) noexcept {
 }
 
 void uring_poller::ask_back(operation& one) noexcept {
+  if (is_inherited()) return;  // then it ends by being made anew
   if (first_owing_ == nullptr && push_cancel(one)) return;
   one.owes_cancel = true;
   owe(one);
@@ -96,7 +113,7 @@ bool uring_poller::take_answers() noexcept {
 }
 
 void uring_poller::look(bool sleeps_next) noexcept {
-  if (in_flight_ == 0) return;
+  if (in_flight_ == 0 || renew_if_inherited() != 0) return;
   take_answers();
   pay();
   if (sleeps_next || !ring_->has_batch()) return;
@@ -105,11 +122,17 @@ void uring_poller::look(bool sleeps_next) noexcept {
 }
 
 bool uring_poller::hand_over() noexcept {
+  if (renew_if_inherited() != 0) return false;
   pay();
   return ring_->listen() == 0 && first_owing_ == nullptr;
 }
 
 bool uring_poller::sleep(std::int64_t due_ns) noexcept {
+  if (is_inherited()) [[unlikely]] {
+    // Whatever that found is to run first.
+    if (renew() != 0) os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+    return true;
+  }
   pay();
   if (first_owing_ != nullptr) due_ns = std::min(due_ns, os::monotonic_now_ns() + again_after_ns);
   const int refused = ring_->submit_and_wait(due_ns);

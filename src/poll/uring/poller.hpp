@@ -3,6 +3,8 @@
 //
 // Operations that find no room, because the kernel will take no more until answers are taken, stand in line (`owing`)
 // and are given later; a cancel of one goes the same way behind it.
+// A fork leaves the ring's memory to the parent, and what was asked of it. The child makes a ring of its own when it is
+// first used there: who waited for readiness or for a peer goes on waiting, transfers end with left_in_fork.
 #pragma once
 
 #include "os/ring.hpp"
@@ -26,6 +28,7 @@ class uring_poller final : public completion_poller {
  protected:
   void start(operation& one) noexcept override;
   void ask_back(operation& one) noexcept override;
+  int renew() noexcept override;
 
  private:
   bool push(operation& one) noexcept;
