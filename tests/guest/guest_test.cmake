@@ -21,8 +21,10 @@ function(ramie_guest_program name)
   ramie_objects(objects ${arg_ROOMS})
   add_executable(${name} ${arg_SOURCES} ${objects})
   target_link_libraries(${name} PRIVATE ramie_flags GTest::gtest GTest::gtest_main ${arg_LIBRARIES})
-  # The linker leaves the search table for unwinding out of static programs unless it is told.
-  target_link_options(${name} PRIVATE -static LINKER:--eh-frame-hdr)
+  # Not -static: there g++ 12's start code registers the program's frames, and then every unwinding takes a lock of
+  # libgcc that no fork takes. The linker leaves the search table for unwinding out unless it is told.
+  target_link_options(${name} PRIVATE -static-pie LINKER:--eh-frame-hdr)
+  target_compile_options(${name} PRIVATE -fPIE)
   if(RAMIE_LINKER_KNOWS_NO_WARNINGS)  # GoogleTest names getaddrinfo, which is not used here
     target_link_options(${name} PRIVATE LINKER:--no-warnings)
   endif()
