@@ -234,6 +234,11 @@ TEST_F(fork_test, who_is_cancelled_in_the_child_ends_there) {
 }
 
 TEST_F(fork_test, a_fork_while_another_thread_serves_leaves_both_able) {
+#if defined(__SANITIZE_ADDRESS__)
+  std::printf(
+      "skipped: a fork while other threads allocate: AddressSanitizer's allocator is locked in the child for ever\n");
+  GTEST_SKIP();
+#endif
   std::atomic<bool> over = false;
   std::thread other([&] {
     ramie::run([&] {

@@ -74,6 +74,11 @@ TEST_F(fork_test, what_ran_or_waited_in_the_parent_ends_with_an_error_in_the_chi
 }
 
 TEST_F(fork_test, a_fork_at_any_moment_leaves_the_child_able_to_call) {
+#if defined(__SANITIZE_ADDRESS__)
+  std::printf(
+      "skipped: a fork while other threads allocate: AddressSanitizer's allocator is locked in the child for ever\n");
+  GTEST_SKIP();
+#endif
   std::atomic<bool> over = false;
   std::thread busy([&] {
     ramie::run([&](scope& s) {
