@@ -81,14 +81,16 @@ class host : public running_slice {
   virtual bool give_stack(parked&) noexcept { return false; }
   // Any thread: a letter came into an empty box.
   virtual void rouse() noexcept = 0;
-  // What the running task has used of its slice is added to its counts.
+  // What the running task has used of its slice is added to its counts. One in which a millisecond has gone was a whole
+  // one for those who wait, whatever it was charged.
   void account(parked& task) noexcept {
     task.reductions += static_cast<std::uint64_t>(reductions_per_slice - budget);
     const std::uint32_t now = ticks.load(std::memory_order_relaxed);
     if (now != ticks_seen) [[unlikely]] {
       task.ticks += now - ticks_seen;
       ticks_seen = now;
-      slices_until_look = 0;  // a millisecond has gone: timers may be due
+      slices_until_look = 0;  // timers may be due
+      budget = 0;
     }
   }
   // Home thread: it may go on.

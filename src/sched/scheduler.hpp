@@ -117,7 +117,7 @@ class scheduler final : public parking::host {
   bool slept_in_vain_ = false;
   bool is_hosted_ = false;   // somebody waits for descriptor()
   bool is_counted_ = false;  // by the ticker
-  std::uint32_t urgent_in_a_row_ = 0, urgent_in_a_row_most_ = 64;
+  std::int64_t urgent_credit_ = 0;  // reductions that urgent tasks may use before one that is ready
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
   std::atomic<poller*> rousable_ = nullptr;           // poller_, for other threads

@@ -42,6 +42,40 @@ TEST_F(fairness_test, four_thousand_reductions_are_a_slice) {
   });
 }
 
+TEST_F(fairness_test, after_a_whole_slice_timers_are_looked_at) {
+  ramie::run([&](scope& s) {
+    s.spawn([&] {
+      ramie::this_task::sleep_for(1us);
+      say("woken");
+    });
+    ramie::this_task::yield();  // it sleeps
+    const auto due = ramie::this_task::now() + 10us;
+    while (ramie::this_task::now() < due) {
+    }
+    ramie::this_task::reduce(4001);
+    EXPECT_EQ(said, words{"woken"});
+  });
+}
+
+TEST_F(fairness_test, who_is_ready_has_turns_while_thousands_are_woken) {
+  constexpr std::size_t count = 20'000;
+  std::size_t woken = 0, turns = 0;
+  const auto body = [&](scope& s) {
+    s.spawn([&] {
+      ramie::this_task::sleep_for(1ms);  // woken first, and ready when its first slice is over
+      for (; woken != count; ++turns) ramie::this_task::reduce(4001);
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+      s.spawn([&] {
+        ramie::this_task::sleep_for(1ms);
+        ++woken;
+      });
+    }
+  };
+  ramie::run(body, fake_time);
+  EXPECT_GE(turns, 4U);
+}
+
 TEST_F(fairness_test, a_join_that_never_waits_is_charged_too) {
   ramie::run([&](scope& s) {
     auto done = s.spawn([] {});
