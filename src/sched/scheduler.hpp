@@ -115,8 +115,8 @@ class scheduler final : public parking::host {
   std::uint32_t ticks_of_clock_ = UINT32_MAX;  // when the clock was looked at
   bool thread_exits_ = false;
   bool slept_in_vain_ = false;
-  bool is_hosted_ = false;   // somebody waits for descriptor()
-  bool is_counted_ = false;  // by the ticker
+  bool is_hosted_ = false;          // somebody waits for descriptor()
+  bool is_counted_ = false;         // by the ticker
   std::int64_t urgent_credit_ = 0;  // reductions that urgent tasks may use before one that is ready
   std::int64_t woke_ns_ = 0;
   alignas(64) std::atomic<std::uint32_t> awake_ = 1;  // futex: 0 while the thread sleeps or is about to
