@@ -50,16 +50,31 @@ struct unseen_errors {
 };
 [[gnu::tls_model("initial-exec")]] constinit thread_local unseen_errors unseen;
 
+// A record that ended elsewhere is sent home in its own memory.
+struct way_home : parking::letter {
+  sched::scheduler* to;
+  void* from;
+  static void arrive(parking::letter& sent) noexcept {
+    auto& self = static_cast<way_home&>(sent);
+    self.to->memory.give_back({&self, self.from});
+  }
+};
+static_assert(sizeof(way_home) <= record_bytes);
+
 void destroy(record* one) noexcept {
   if (one->has_payload) one->how->destroy_result(payload_of(one));
   if (one->locals != nullptr) control::drop(one->locals);
   sched::scheduler* home = one->home;
-  const std::size_t bytes = one->bytes;
-  void* memory = one->memory;
+  const sched::block_cache::block block = {one, one->memory};
   one->~record();
-  // Another thread cannot give it back, nor can who holds a handle longer than the scheduler lives.
-  if (parking::this_host() == home) return home->memory.give_back({one, memory}, bytes);
-  std::free(memory);
+  if (parking::this_host() == home) return home->memory.give_back(block);
+  // Another thread's, or a handle that lives longer than the scheduler.
+  if (!sched::block_cache::is_of_a_cache(block)) return sched::block_cache::let_go(block);
+  auto* way = ::new (block.start) way_home;
+  way->open = &way_home::arrive;
+  way->to = home;
+  way->from = block.from;
+  if (!sched::post_if_it_lives(home, *way)) sched::block_cache::let_go(block);
 }
 
 // Home thread. After this the record may be gone.
@@ -192,12 +207,10 @@ sched::scheduler& scheduler_here(const char* what) {
 
 namespace {
 
-record* place_record(const sched::block_cache::block& at, std::size_t bytes, scope_state& parent,
-                     sched::scheduler& home, const operations* how, const task_options& options,
-                     const call_site& site) noexcept {
+record* place_record(const sched::block_cache::block& at, scope_state& parent, sched::scheduler& home,
+                     const operations* how, const task_options& options, const call_site& site) noexcept {
   auto* made = ::new (at.start) record;
-  made->memory = at.malloced;
-  made->bytes = static_cast<std::uint32_t>(bytes);
+  made->memory = at.from;
   made->parent = &parent;
   made->home = &home;
   made->how = how;
@@ -215,7 +228,7 @@ record* create_afar(scope_state& parent, sched::scheduler& home, std::size_t pay
   if (options.stack_at_spawn)
     throw std::logic_error("task_options::stack_at_spawn: only a task's own thread has stacks");
   const std::size_t bytes = record_bytes + payload_bytes;
-  return place_record(sched::block_cache::allocate(bytes), bytes, parent, home, how, options, site);
+  return place_record(sched::block_cache::allocate(bytes), parent, home, how, options, site);
 }
 
 record* create(scope_state& parent, std::size_t payload_bytes, const operations* how, const task_options& options,
@@ -224,7 +237,7 @@ record* create(scope_state& parent, std::size_t payload_bytes, const operations*
   if (parent.home != &here) throw std::logic_error("spawn: this scope belongs to another thread");
   if (parent.closed) throw std::logic_error("spawn: this scope has ended; its children are waited for no more");
   const std::size_t bytes = record_bytes + payload_bytes;
-  record* made = place_record(here.memory.take(bytes), bytes, parent, here, how, options, site);
+  record* made = place_record(here.memory.take(bytes), parent, here, how, options, site);
   try {
     made->locals = control::copy_locals();
     here.make_room();

@@ -16,7 +16,7 @@
 namespace ramie::inline v0::tasking {
 
 struct alignas(64) record : parking::parked {
-  void* memory = nullptr;      // what malloc gave
+  void* memory = nullptr;      // block_cache::block::from
   parking::cancel_scope self;  // the outermost scope of its own: what task::cancel() asks
   scope_state* parent = nullptr;
   sched::scheduler* home = nullptr;
@@ -25,7 +25,6 @@ struct alignas(64) record : parking::parked {
   label name;
   call_site site;
   std::uint32_t stack_bytes = 0;
-  std::uint32_t bytes = 0;  // with the payload
   bool transient = false;
   bool has_payload = false;  // constructed
   std::atomic<task_state> state = task_state::ready;
