@@ -1,6 +1,8 @@
 // A runtime inside of other people's event loops: poll(2), GLib, libuv. They watch one descriptor and set one timer.
 //
 // Nothing here calls run() or run_once(): no thread of ours is ever started.
+#include "io/net_world.hpp"
+
 #include <ramie/channel.hpp>
 #include <ramie/event.hpp>
 #include <ramie/net.hpp>
@@ -195,11 +197,6 @@ using hosts = testing::Types<poll_host
                              >;
 TYPED_TEST_SUITE(host_loop, hosts);
 
-void echo(net::stream peer) {
-  std::array<std::byte, 512> data;
-  while (const std::size_t got = peer.read_some(data)) peer.write_all(std::span<const std::byte>(data).first(got));
-}
-
 TYPED_TEST(host_loop, what_was_posted_before_anybody_watched_runs) {
   ramie::runtime app;
   bool ran = false;
@@ -270,7 +267,7 @@ TYPED_TEST(host_loop, an_echo_server_serves_threads_and_tasks) {
     ramie::with_scope([&](ramie::scope& s) {
       for (int i = 0; i < 2 * clients; ++i) {
         s.spawn([&served, peer = door.accept()]() mutable {
-          echo(std::move(peer));
+          ramie_test::echo(std::move(peer));
           ++served;
         });
       }
@@ -278,11 +275,7 @@ TYPED_TEST(host_loop, an_echo_server_serves_threads_and_tasks) {
   });
   const auto ask = [&] {
     net::stream peer = net::connect(door.local());
-    std::array<char, 4> back{};
-    for (int i = 0; i < rounds; ++i) {
-      peer.write_all("ping");
-      if (peer.read_exactly(back) == 4) answered.fetch_add(1);
-    }
+    answered.fetch_add(ramie_test::ping(peer, rounds));
   };
   std::vector<std::thread> threads;
   for (int i = 0; i < clients; ++i) {

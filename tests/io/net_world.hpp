@@ -8,13 +8,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <random>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace ramie_test {
@@ -78,6 +81,29 @@ inline std::string read_text(net::stream& from, std::size_t most = 4096) {
   std::string text(most, '\0');
   text.resize(from.read_some(std::span(text.data(), text.size())));
   return text;
+}
+
+// Reads to the end; how many bytes there were.
+inline std::size_t drain(net::stream& from, std::size_t at_once = 4096) {
+  std::size_t total = 0;
+  while (const std::size_t got = read_text(from, at_once).size()) total += got;
+  return total;
+}
+
+inline void echo(net::stream peer) {
+  std::array<std::byte, 4096> data;
+  while (const std::size_t got = peer.read_some(data)) peer.write_all(std::span<const std::byte>(data).first(got));
+}
+
+// Of so many messages to an echo, how many came back.
+inline int ping(net::stream& peer, int times) {
+  int answered = 0;
+  for (int i = 0; i < times; ++i) {
+    peer.write_all("ping");
+    std::array<char, 4> back{};
+    if (peer.read_exactly(back) == back.size() && std::string_view(back.data(), back.size()) == "ping") ++answered;
+  }
+  return answered;
 }
 
 template <class F>

@@ -15,11 +15,6 @@ using namespace ramie_test;
 
 class streams : public net_world {};
 
-void echo(net::stream peer) {
-  std::array<std::byte, 4096> data;
-  while (const std::size_t got = peer.read_some(data)) peer.write_all(std::span<const std::byte>(data).first(got));
-}
-
 TEST_F(streams, an_echo_returns_every_byte) {
   ramie::run([](ramie::scope& s) {
     net::listener door("127.0.0.1:0");
@@ -239,11 +234,7 @@ TEST_F(streams, two_readers_and_a_writer_share_one_stream) {
     auto near_and_far = net::socket_pair();
     auto &near = near_and_far.first, &far = near_and_far.second;
     std::size_t got = 0;
-    for (int i = 0; i < 2; ++i) {
-      s.spawn([&near, &got] {
-        while (const std::size_t count = read_text(near, 7).size()) got += count;
-      });
-    }
+    for (int i = 0; i < 2; ++i) s.spawn([&near, &got] { got += drain(near, 7); });
     s.spawn([&near] { near.write_all("from the same end"); });
     EXPECT_EQ(read_text(far), "from the same end");
     for (int i = 0; i < 100; ++i) {
@@ -264,9 +255,7 @@ TEST_F(streams, a_pipe_parks_its_reader_and_its_writer) {
       writer.write_all(std::string(200'000, 'x'));
       writer.close();
     });
-    std::size_t total = 0;
-    while (const std::size_t got = read_text(reader).size()) total += got;
-    EXPECT_EQ(total, 200'000U);
+    EXPECT_EQ(drain(reader), 200'000U);
   });
 }
 
@@ -287,9 +276,7 @@ TEST_F(streams, a_descriptor_that_blocks_is_taken_as_it_is) {
       writer.write_all(std::string(300'000, 'x'));
       writer.close();
     });
-    std::size_t total = 0;
-    while (const std::size_t got = read_text(reader).size()) total += got;
-    EXPECT_EQ(total, 300'000U);
+    EXPECT_EQ(drain(reader), 300'000U);
   });
 }
 

@@ -19,11 +19,6 @@ using namespace ramie_test;
 
 class around : public net_world {};
 
-void echo(net::stream peer) {
-  std::array<std::byte, 512> data;
-  while (const std::size_t got = peer.read_some(data)) peer.write_all(std::span<const std::byte>(data).first(got));
-}
-
 TEST_F(around, another_thread_wakes_one_that_sleeps_in_the_poller) {
   ramie::run([](ramie::scope& s) {
     auto near_and_far = connected();
@@ -65,11 +60,7 @@ TEST_F(around, two_schedulers_talk) {
   std::thread server([&] { ramie::run([&] { echo(door.accept()); }); });
   ramie::run([&] {
     net::stream peer = net::connect(door.local());
-    for (int i = 0; i < 500; ++i) {
-      peer.write_all("ping");
-      std::array<char, 4> back{};
-      ASSERT_EQ(peer.read_exactly(back), 4U);
-    }
+    EXPECT_EQ(ping(peer, 500), 500);
   });
   server.join();
 }
@@ -83,10 +74,7 @@ TEST_F(around, a_stream_is_read_on_one_thread_and_written_on_another) {
       ends.first.shutdown_send();
     });
   });
-  std::size_t got = 0;
-  ramie::run([&] {
-    while (const std::size_t count = read_text(ends.first).size()) got += count;
-  });
+  const std::size_t got = ramie::run([&] { return drain(ends.first); });
   writer.join();
   other.join();
   EXPECT_EQ(got, 20'000U);
@@ -219,9 +207,7 @@ TEST_F(around, signals_interrupt_nothing) {
       }
       far.close();
     });
-    std::size_t got = 0;
-    while (const std::size_t count = read_text(near).size()) got += count;
-    EXPECT_EQ(got, 500U);
+    EXPECT_EQ(drain(near), 500U);
   });
   std::pair<net::stream, net::stream> ends = net::socket_pair();
   // A thread that blocks is interrupted too.
@@ -297,11 +283,7 @@ TEST_F(around, busy_tasks_do_not_starve_the_sockets_nor_the_other_way_round) {
       }
     });
     s.spawn([far = std::move(ends.second)]() mutable { echo(std::move(far)); });
-    for (int i = 0; i < 200; ++i) {
-      ends.first.write_all("ping");
-      std::array<char, 4> back{};
-      EXPECT_EQ(ends.first.read_exactly(back), 4U);
-    }
+    EXPECT_EQ(ping(ends.first, 200), 200);
     done = true;
   });
   EXPECT_GT(turns, 200);
