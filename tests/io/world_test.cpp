@@ -80,6 +80,44 @@ TEST_F(around, a_stream_is_read_on_one_thread_and_written_on_another) {
   EXPECT_EQ(got, 20'000U);
 }
 
+// One task reads up to 20 bytes, another writes fewer and closes: what was written, and the end.
+std::string message_between_two_tasks(const std::string& message, std::pair<net::stream, net::stream> ends) {
+  return ramie::run([&](ramie::scope& s) {
+    auto reads = s.spawn([&] {
+      std::string got(20, '\0');
+      got.resize(ends.first.read_exactly(std::span(got.data(), got.size())));
+      return got;
+    });
+    s.spawn([&] {
+      ends.second.write_all(message);
+      ends.second.close();
+    });
+    return reads.get();
+  });
+}
+
+TEST_F(around, a_read_of_one_task_gets_what_another_writes_before_it_closes) {
+  EXPECT_EQ(message_between_two_tasks("Hello World", net::pipe_pair()), "Hello World");
+  EXPECT_EQ(message_between_two_tasks("Hello World", net::socket_pair()), "Hello World");
+}
+
+TEST_F(around, sixteen_threads_do_so_at_once_each_with_a_scheduler_of_its_own) {
+  constexpr int count = 16, rounds = 20;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) {
+    threads.emplace_back([&right, i] {
+      for (int round = 0; round < rounds; ++round) {
+        const std::string message = "message " + std::to_string(i) + "/" + std::to_string(round);
+        auto ends = round % 2 == 0 ? net::pipe_pair() : net::socket_pair();
+        if (message_between_two_tasks(message, std::move(ends)) == message) right.fetch_add(1);
+      }
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(right.load(), count * rounds);
+}
+
 class fewer_descriptors {
  public:
   explicit fewer_descriptors(std::size_t allowed) {
