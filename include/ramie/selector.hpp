@@ -81,7 +81,8 @@ class selector {
 
   // Waits until something is ready, somebody calls wakeup(), or the time is over; then calls each(monitor&) for those
   // that are ready, and returns how many they were. Throws std::invalid_argument for a negative limit,
-  // bad_file_descriptor after close(), in a task ramie::cancelled, and what `each` throws: the rest is told next time.
+  // bad_file_descriptor after close(), operation_canceled when another task closes it meanwhile, in a task
+  // ramie::cancelled, and what `each` throws: the rest is told next time.
   template <class F>
   std::size_t select(limit most, F&& each) {
     std::size_t told = 0;
@@ -102,7 +103,8 @@ class selector {
   [[nodiscard]] std::size_t size() const noexcept;  // monitors
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] bool has(int descriptor) const noexcept;
-  // Closes its monitors. Outside of select(), or from its callback. Twice is once.
+  // Closes its monitors; also from the callback of select(), and while another task of this thread waits in one. Twice
+  // is once. Only the destructor needs that nobody waits.
   void close() noexcept;
   [[nodiscard]] bool closed() const noexcept;
 

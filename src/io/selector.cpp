@@ -35,6 +35,17 @@ std::int16_t events_of(interest wanted) noexcept {
   throw std::system_error(-result, std::system_category(), doing);
 }
 
+class counted {
+ public:
+  explicit counted(int& count) noexcept : count_(count) { ++count_; }
+  ~counted() { --count_; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+
+ private:
+  int& count_;
+};
+
 }  // namespace
 
 struct selector::state {
@@ -53,8 +64,10 @@ struct selector::state {
   std::size_t monitors = 0;
   std::uint32_t generations = 0;
   bool closed = false;
+  int waiting = 0;  // tasks in select()
 
   ~state() {
+    RAMIE_CHECK(waiting == 0);  // destroyed under a select()
     waits->close();
     waits->disown();
   }
@@ -130,6 +143,7 @@ struct selector::state {
     one.on = waits;
     one.kind = &selecting;
     one.ends_in_child = true;
+    const counted here(waiting);
     const int result = poll::perform(one);
     if (result < 0 && result != -ECANCELED && result != poll::left_in_fork) fail(result, "select");
   }
@@ -155,9 +169,10 @@ void selector::wait(limit most) {
       here.park();
     } else if (!try_for(std::chrono::nanoseconds(left_ns), [&] { here.park(); })) {
       here.collect(0);
-      return;
+      break;
     }
   }
+  if (here.closed) fail(-ECANCELED, "select: the selector was closed while it waited");
 }
 
 monitor* selector::next_ready() noexcept {
@@ -175,7 +190,7 @@ bool selector::closed() const noexcept { return state_->closed; }
 
 void selector::close() noexcept {
   state& here = *state_;
-  here.closed = true;
+  if (!std::exchange(here.closed, true)) here.queue.rouse();
   while (!here.entries.empty()) here.entries.begin()->second.first->close();
 }
 
