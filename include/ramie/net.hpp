@@ -43,7 +43,8 @@ namespace ramie {
 inline namespace v0 {
 namespace net {
 
-// Where a socket is: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" (abstract). Numeric only.
+// Where a socket is: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "unix:/run/x.sock", "unix:@name" (abstract), of
+// Unix names at most 107 bytes. Numeric only.
 class endpoint {
  public:
   enum class family_kind : unsigned char { none, ipv4, ipv6, unix_socket };

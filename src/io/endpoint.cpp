@@ -35,11 +35,15 @@ endpoint endpoint::parse(std::string_view text, std::error_code& error) noexcept
 endpoint::endpoint(std::string_view text) {
   std::error_code error;
   *this = parse(text, error);
-  if (error) {
-    throw std::system_error(error, "endpoint \"" + std::string(text) +
-                                       "\": \"127.0.0.1:80\", \"[::1]:80\" or \"unix:/path\" is meant; names are not "
-                                       "looked up here");
+  if (!error) return;
+  if (text.starts_with(unix_prefix) && text.size() - unix_prefix.size() > os::unix_path_most) {
+    throw std::system_error(error, "endpoint \"" + std::string(text) + "\": the name of a Unix socket has at most " +
+                                       std::to_string(os::unix_path_most) + " bytes, this one has " +
+                                       std::to_string(text.size() - unix_prefix.size()));
   }
+  throw std::system_error(error, "endpoint \"" + std::string(text) +
+                                     "\": \"127.0.0.1:80\", \"[::1]:80\" or \"unix:/path\" is meant; names are not "
+                                     "looked up here");
 }
 
 endpoint::family_kind endpoint::family() const noexcept {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -13,11 +14,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <system_error>
 
 namespace ramie::os {
 namespace {
 
+static_assert(sizeof(sockaddr_un::sun_path) == unix_path_most + 1);
 static_assert(sizeof(sockaddr_un) <= address::most_bytes && sizeof(sockaddr_in6) <= address::most_bytes);
 constexpr std::size_t path_offset = offsetof(sockaddr_un, sun_path);
 
@@ -58,22 +62,48 @@ int ask_address(address& result, Ask&& ask) noexcept {
   return told;
 }
 
+// Of the interface of a link-local address: its name or its number. 0: there is none.
+std::uint32_t scope_of(std::string_view text) noexcept {
+  std::uint32_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure == std::errc() && end == text.data() + text.size()) return number;
+  std::array<char, IF_NAMESIZE> name{};
+  if (text.size() >= name.size()) return 0;
+  std::copy(text.begin(), text.end(), name.begin());
+  return static_cast<std::uint32_t>(answer([&] { return static_cast<int>(if_nametoindex(name.data())); }));
+}
+
+std::string text_of_scope(std::uint32_t scope) {
+  if (scope == 0) return "";
+  std::array<char, IF_NAMESIZE> name{};
+  const bool is_known = answer([&] { return if_indextoname(scope, name.data()) == nullptr ? -1 : 0; }) == 0;
+  return "%" + (is_known ? std::string(name.data()) : std::to_string(scope));
+}
+
 }  // namespace
 
 bool to_address(std::string_view host, std::uint16_t port, address& result) noexcept {
   std::array<char, INET6_ADDRSTRLEN + 1> text{};
+  if (host.find('\0') != std::string_view::npos) return false;  // inet_pton would stop there
+  std::uint32_t scope = 0;
+  if (const std::size_t percent = host.find('%'); percent != std::string_view::npos) {
+    scope = scope_of(host.substr(percent + 1));
+    if (scope == 0) return false;
+    host = host.substr(0, percent);
+  }
   if (host.size() >= text.size()) return false;
   std::copy(host.begin(), host.end(), text.begin());
   sockaddr_in four{};
   four.sin_family = AF_INET;
   four.sin_port = htons(port);
-  if (inet_pton(AF_INET, text.data(), &four.sin_addr) == 1) {
+  if (scope == 0 && inet_pton(AF_INET, text.data(), &four.sin_addr) == 1) {
     put(four, sizeof four, result);
     return true;
   }
   sockaddr_in6 six{};
   six.sin6_family = AF_INET6;
   six.sin6_port = htons(port);
+  six.sin6_scope_id = scope;
   if (inet_pton(AF_INET6, text.data(), &six.sin6_addr) != 1) return false;
   put(six, sizeof six, result);
   return true;
@@ -82,9 +112,11 @@ bool to_address(std::string_view host, std::uint16_t port, address& result) noex
 bool to_unix_address(std::string_view path, address& result) noexcept {
   sockaddr_un one{};
   one.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof one.sun_path) return false;
-  std::copy(path.begin(), path.end(), one.sun_path);
+  if (path.empty() || path.size() > unix_path_most) return false;
   const bool is_abstract = path.front() == '@';
+  // The kernel would take a path only as far as there.
+  if (!is_abstract && path.find('\0') != std::string_view::npos) return false;
+  std::copy(path.begin(), path.end(), one.sun_path);
   if (is_abstract) one.sun_path[0] = '\0';
   put(one, path_offset + path.size() + (is_abstract ? 0 : 1), result);
   return true;
@@ -126,7 +158,7 @@ std::string text_of(const address& one) {
     case address_family::ipv6: {
       const auto six = as<sockaddr_in6>(one);
       inet_ntop(AF_INET6, &six.sin6_addr, text.data(), text.size());
-      return "[" + std::string(text.data()) + "]:" + std::to_string(port_of(one));
+      return "[" + std::string(text.data()) + text_of_scope(six.sin6_scope_id) + "]:" + std::to_string(port_of(one));
     }
     case address_family::unix_socket: {
       const auto here = as<sockaddr_un>(one);

@@ -19,9 +19,11 @@ struct address {
 };
 enum class address_family : std::uint8_t { none, ipv4, ipv6, unix_socket };
 
-// Numeric only. False: it is not one.
+// Numeric only; an IPv6 address may name its interface ("fe80::1%eth0", "fe80::1%2"). False: it is not one.
 bool to_address(std::string_view host, std::uint16_t port, address& result) noexcept;
-// A path, or a name in the abstract space for one that begins with '@'. False: too long, or empty.
+// A path, or a name in the abstract space for one that begins with '@'. False: too long, empty, or a path with a zero
+// byte in it.
+inline constexpr std::size_t unix_path_most = 107;
 bool to_unix_address(std::string_view path, address& result) noexcept;
 address_family family_of(const address& one) noexcept;
 std::uint16_t port_of(const address& one) noexcept;
