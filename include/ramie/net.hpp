@@ -83,6 +83,14 @@ class socket {
   [[nodiscard]] int number() const noexcept;
   [[nodiscard]] endpoint local() const;
 
+  // What the kernel keeps before it is read, and before it has gone. It doubles what is set, for its own bookkeeping,
+  // up to net.core.rmem_max and wmem_max, and grows what is not set by itself. What a listener has, its connections
+  // have from the beginning. Setters of options throw what setsockopt(2) says; invalid_argument when it is negative.
+  void set_receive_buffer_bytes(int bytes);
+  [[nodiscard]] int receive_buffer_bytes() const;
+  void set_send_buffer_bytes(int bytes);
+  [[nodiscard]] int send_buffer_bytes() const;
+
  protected:
   friend struct access;
   enum class kind_of : unsigned char { none, tcp, unix_stream, bytes, udp, unix_datagram };
@@ -143,15 +151,35 @@ class stream : public socket {
   // The other end reads the end of the stream; reading goes on here.
   void shutdown_send();
 
-  [[nodiscard]] endpoint remote() const;
-  [[nodiscard]] credentials peer_credentials() const;  // Unix only
-  void set_no_delay(bool on = true);                   // TCP: small writes are sent at once
-  void set_keep_alive(bool on = true);
-  void set_receive_buffer_bytes(int bytes);  // the kernel doubles it for its own bookkeeping
-  void set_send_buffer_bytes(int bytes);
+  [[nodiscard]] endpoint remote() const;               // not_connected when it has gone
+  [[nodiscard]] credentials peer_credentials() const;  // Unix
 
-  // Unix only: a copy of a descriptor, with one byte in the stream. What is received is the caller's to close;
-  // bad_message when a byte came without one, no_message at the end of the stream.
+  // TCP; of all else operation_not_supported, of pipes not_a_socket. All are off, or the system's, until they are set.
+  // Small writes are sent at once instead of waiting for more.
+  void set_no_delay(bool on = true);
+  [[nodiscard]] bool no_delay() const;
+  // A connection on which nothing comes is probed; one whose peer answers no probe ends with timed_out. After so many
+  // seconds of silence (tcp_keepalive_time: 7200), each so many (75), so often (9): at most 32,767 and 127.
+  void set_keep_alive(bool on = true);
+  [[nodiscard]] bool keep_alive() const;
+  void set_keep_alive_idle_s(int seconds);
+  [[nodiscard]] int keep_alive_idle_s() const;
+  void set_keep_alive_interval_s(int seconds);
+  [[nodiscard]] int keep_alive_interval_s() const;
+  void set_keep_alive_probes(int count);
+  [[nodiscard]] int keep_alive_probes() const;
+  // How long sent bytes may stay unanswered until the connection ends with timed_out (TCP_USER_TIMEOUT). 0: a quarter
+  // of an hour, tcp_retries2.
+  void set_unanswered_limit_ms(int milliseconds);
+  [[nodiscard]] int unanswered_limit_ms() const;
+  // Closing drops what has not been sent, and the peer gets connection_reset: no port lingers here. There is no linger
+  // of a time: close() would block the thread.
+  void set_reset_on_close(bool on = true);
+  [[nodiscard]] bool reset_on_close() const;
+
+  // Unix: a copy of a descriptor, with one byte in the stream. What is received is the caller's to close; bad_message
+  // when a byte came without one, no_message at the end of the stream, too_many_files_open when there is no place for
+  // it: it is gone then. Of several that a stranger sent at once the first.
   void send_descriptor(int number);
   [[nodiscard]] int receive_descriptor();
 
@@ -164,6 +192,7 @@ struct listener_options {
   int backlog = 4096;         // the kernel takes at most net.core.somaxconn
   bool reuse_port = false;    // several listeners of one port, each with its share
   bool reuse_address = true;  // also while connections of a former listener linger
+  bool ipv6_only = false;     // "[::]:80" takes IPv4 too, else
 };
 
 // Accepts connections. Port 0: the kernel chooses, local() says which. A Unix socket's path must not exist, and stays.
@@ -223,24 +252,32 @@ template <class Text>
 requires std::is_convertible_v<const Text&, std::string_view>
 [[nodiscard]] stream connect(const Text& name, std::error_code& error) { return connect_to_name(name, error); }
 
+struct datagram_options {
+  bool reuse_port = false;  // several of one port, each with its share
+  bool ipv6_only = false;
+};
+
 // Messages: UDP or Unix.
 class datagram : public socket {
  public:
   datagram() noexcept = default;
   // Bound to `where`. "0.0.0.0:0": any port.
-  explicit datagram(const endpoint& where);
+  explicit datagram(const endpoint& where, datagram_options options = {});
   datagram(datagram&&) noexcept = default;
   datagram& operator=(datagram&&) noexcept = default;
   ~datagram() = default;
 
   void send_to(stream::const_buffer message, const endpoint& to);
   void send_to(std::string_view message, const endpoint& to) { send_to(std::as_bytes(std::span(message)), to); }
-  // How much of the message fits the buffer (the rest is lost), and where it came from.
+  // How much of the message fits the buffer (the rest is lost), and where it came from. The third says how long the
+  // message was: more than what is returned when its end is lost.
   std::size_t receive_from(stream::buffer into, endpoint& from);
+  std::size_t receive_from(stream::buffer into, endpoint& from, std::size_t& message_bytes);
   std::size_t receive_from(std::span<char> into, endpoint& from) {
     return receive_from(std::as_writable_bytes(into), from);
   }
   void set_broadcast(bool on = true);
+  [[nodiscard]] bool broadcast() const;
 };
 
 // Two streams that are each other's other end; the first of a pipe reads, the second writes.

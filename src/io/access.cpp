@@ -105,6 +105,22 @@ int access::number_of(const socket& one, const char* call) {
   return one.descriptor_->number();
 }
 
+int access::number_of_tcp(const socket& one, const char* call) {
+  const int number = number_of(one, call);
+  if (one.kind_ == kind_of::bytes) fail(-ENOTSOCK, call);
+  if (one.kind_ != kind_of::tcp) fail(-EOPNOTSUPP, std::string(call) + ": this is of TCP, and the socket is not");
+  return number;
+}
+
+int access::number_of_unix(const socket& one, const char* call) {
+  const int number = number_of(one, call);
+  if (one.kind_ == kind_of::bytes) fail(-ENOTSOCK, call);
+  if (one.kind_ != kind_of::unix_stream) {
+    fail(-EOPNOTSUPP, std::string(call) + ": this is of Unix streams, and the socket is none");
+  }
+  return number;
+}
+
 socket& socket::operator=(socket&& other) noexcept {
   if (this != &other) {
     drop();

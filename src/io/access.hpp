@@ -49,6 +49,9 @@ struct access {
   static stream accepted(const socket& door, int number);
   // Of an open one; throws bad_file_descriptor.
   static int number_of(const socket& one, const char* call);
+  // Throw also for other kinds: not_a_socket, operation_not_supported.
+  static int number_of_tcp(const socket& one, const char* call);
+  static int number_of_unix(const socket& one, const char* call);
 };
 
 // One that stayed with the parent of a fork has the generic category, by which result_of() knows it.

@@ -88,6 +88,8 @@ listener::listener(const endpoint& where, listener_options options) {
   if (!is_unix(at)) {
     good(os::set_option(made.get(), os::socket_option::reuse_address, options.reuse_address));
     if (options.reuse_port) good(os::set_option(made.get(), os::socket_option::reuse_port, 1));
+    if (where.family() == endpoint::family_kind::ipv6)
+      good(os::set_option(made.get(), os::socket_option::ipv6_only, options.ipv6_only));
   }
   good(os::bind_socket(made.get(), at));
   good(os::listen_on(made.get(), options.backlog));

@@ -4,16 +4,18 @@
 
 namespace ramie::inline v0::net {
 
-datagram::datagram(const endpoint& where) {
-  os::address at = access::address_of(where);
+datagram::datagram(const endpoint& where, datagram_options options) {
+  const os::address at = access::address_of(where);
   const int made = os::make_datagram_socket(at);
   if (made < 0) fail(made, "datagram " + where.text());
   const bool is_unix = os::family_of(at) == os::address_family::unix_socket;
   access::take(*this, made, is_unix ? kind_of::unix_datagram : kind_of::udp);
-  if (const int refused = os::bind_socket(made, at); refused < 0) {
-    close();
-    fail(refused, "bind " + where.text());
-  }
+  int refused = 0;
+  if (options.reuse_port && !is_unix) refused = os::set_option(made, os::socket_option::reuse_port, 1);
+  if (where.family() == endpoint::family_kind::ipv6 && refused == 0)
+    refused = os::set_option(made, os::socket_option::ipv6_only, options.ipv6_only);
+  if (refused == 0) refused = os::bind_socket(made, at);
+  if (refused < 0) fail(refused, "bind " + where.text());
 }
 
 void datagram::send_to(stream::const_buffer message, const endpoint& to) {
@@ -28,6 +30,11 @@ void datagram::send_to(stream::const_buffer message, const endpoint& to) {
 }
 
 std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {
+  std::size_t message_bytes = 0;
+  return receive_from(into, from, message_bytes);
+}
+
+std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::size_t& message_bytes) {
   os::address where;
   where.size = sizeof where.bytes;
   os::message one;
@@ -36,14 +43,12 @@ std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {
   os::io_request asked;
   asked.kind = os::io_kind::receive_message;
   asked.memory = &one.header;
+  asked.flags = os::message::whole_length;
   const int result = checked(access::perform(*this, asked), "receive_from");
   where.size = std::min<std::uint32_t>(one.header.msg_namelen, sizeof where.bytes);
   from = access::endpoint_of(where);
-  return static_cast<std::size_t>(result);
-}
-
-void datagram::set_broadcast(bool on) {
-  checked(os::set_option(access::number_of(*this, "set_broadcast"), os::socket_option::broadcast, on), "set_broadcast");
+  message_bytes = static_cast<std::size_t>(result);
+  return std::min(message_bytes, into.size());
 }
 
 }  // namespace ramie::inline v0::net

@@ -126,29 +126,12 @@ endpoint stream::remote() const {
 
 credentials stream::peer_credentials() const {
   os::peer told;
-  checked(os::peer_of(access::number_of(*this, "peer_credentials"), told), "peer_credentials");
+  checked(os::peer_of(access::number_of_unix(*this, "peer_credentials"), told), "peer_credentials");
   return {told.process, told.user, told.group};
 }
 
-void stream::set_no_delay(bool on) {
-  checked(os::set_option(access::number_of(*this, "set_no_delay"), os::socket_option::no_delay, on), "set_no_delay");
-}
-void stream::set_keep_alive(bool on) {
-  checked(os::set_option(access::number_of(*this, "set_keep_alive"), os::socket_option::keep_alive, on),
-          "set_keep_alive");
-}
-void stream::set_receive_buffer_bytes(int bytes) {
-  checked(os::set_option(access::number_of(*this, "set_receive_buffer_bytes"), os::socket_option::receive_buffer_bytes,
-                         bytes),
-          "set_receive_buffer_bytes");
-}
-void stream::set_send_buffer_bytes(int bytes) {
-  checked(
-      os::set_option(access::number_of(*this, "set_send_buffer_bytes"), os::socket_option::send_buffer_bytes, bytes),
-      "set_send_buffer_bytes");
-}
-
 void stream::send_descriptor(int number) {
+  access::number_of_unix(*this, "send_descriptor");
   const char with = 0;
   os::message one;
   one.add(&with, 1);

@@ -29,9 +29,15 @@ struct message {
     header.msg_namelen = one.size;
   }
   void attach(int descriptor) noexcept;
+  // For one: the padding behind it would be room for another, which nobody would close.
   void make_room_for_descriptor() noexcept;
   // After it was received; -1: none came.
   [[nodiscard]] int attached() const noexcept;
+  // After it was received: one or more came that found no place, in here or in the process.
+  [[nodiscard]] bool lost_descriptors() const noexcept { return (header.msg_flags & MSG_CTRUNC) != 0; }
+
+  // A flag: what is received of a datagram counts its whole length, also what did not fit.
+  static constexpr int whole_length = MSG_TRUNC;
 
   msghdr header{};
   iovec pieces[pieces_most];  // the first header.msg_iovlen

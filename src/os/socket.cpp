@@ -193,32 +193,65 @@ int end_sending(int descriptor) noexcept {
   return answer([&] { return ::shutdown(descriptor, SHUT_WR); });
 }
 
-int set_option(int descriptor, socket_option which, int value) noexcept {
+namespace {
+
+struct option_name {
   int level = SOL_SOCKET, name = 0;
+};
+
+option_name name_of(socket_option which) noexcept {
   switch (which) {
     case socket_option::no_delay:
-      level = IPPROTO_TCP, name = TCP_NODELAY;
-      break;
+      return {IPPROTO_TCP, TCP_NODELAY};
     case socket_option::keep_alive:
-      name = SO_KEEPALIVE;
-      break;
+      return {SOL_SOCKET, SO_KEEPALIVE};
+    case socket_option::keep_alive_idle_s:
+      return {IPPROTO_TCP, TCP_KEEPIDLE};
+    case socket_option::keep_alive_interval_s:
+      return {IPPROTO_TCP, TCP_KEEPINTVL};
+    case socket_option::keep_alive_probes:
+      return {IPPROTO_TCP, TCP_KEEPCNT};
+    case socket_option::unanswered_limit_ms:
+      return {IPPROTO_TCP, TCP_USER_TIMEOUT};
+    case socket_option::reset_on_close:
+      return {SOL_SOCKET, SO_LINGER};
     case socket_option::reuse_address:
-      name = SO_REUSEADDR;
-      break;
+      return {SOL_SOCKET, SO_REUSEADDR};
     case socket_option::reuse_port:
-      name = SO_REUSEPORT;
-      break;
+      return {SOL_SOCKET, SO_REUSEPORT};
+    case socket_option::ipv6_only:
+      return {IPPROTO_IPV6, IPV6_V6ONLY};
     case socket_option::receive_buffer_bytes:
-      name = SO_RCVBUF;
-      break;
+      return {SOL_SOCKET, SO_RCVBUF};
     case socket_option::send_buffer_bytes:
-      name = SO_SNDBUF;
-      break;
+      return {SOL_SOCKET, SO_SNDBUF};
     case socket_option::broadcast:
-      name = SO_BROADCAST;
-      break;
+      return {SOL_SOCKET, SO_BROADCAST};
   }
-  return answer([&] { return ::setsockopt(descriptor, level, name, &value, sizeof value); });
+  return {};
+}
+
+}  // namespace
+
+int set_option(int descriptor, socket_option which, int value) noexcept {
+  if (value < 0) return -EINVAL;
+  const auto [level, name] = name_of(which);
+  const auto set = [&, level = level, name = name](const auto& what) {
+    return answer([&] { return ::setsockopt(descriptor, level, name, &what, sizeof what); });
+  };
+  return which == socket_option::reset_on_close ? set(linger{value, 0}) : set(value);
+}
+
+int get_option(int descriptor, socket_option which, int& value) noexcept {
+  const auto [level, name] = name_of(which);
+  linger told{};
+  const bool lingers = which == socket_option::reset_on_close;
+  void* const into = lingers ? static_cast<void*>(&told) : &value;
+  socklen_t size = lingers ? sizeof told : sizeof value;
+  const int refused =
+      answer([&, level = level, name = name] { return ::getsockopt(descriptor, level, name, into, &size); });
+  if (lingers && refused == 0) value = told.l_onoff != 0 && told.l_linger == 0 ? 1 : 0;
+  return refused;
 }
 
 int peer_of(int descriptor, peer& result) noexcept {
@@ -234,6 +267,9 @@ int make_pipe(int (&ends)[2]) noexcept {
 }
 int make_socket_pair(int (&ends)[2]) noexcept {
   return answer([&] { return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends); });
+}
+bool is_descriptor(int descriptor) noexcept {
+  return answer([&] { return ::fcntl(descriptor, F_GETFD); }) >= 0;
 }
 bool is_socket(int descriptor) noexcept {
   struct stat told {};

@@ -41,13 +41,21 @@ int end_sending(int descriptor) noexcept;
 enum class socket_option : std::uint8_t {
   no_delay,
   keep_alive,
+  keep_alive_idle_s,
+  keep_alive_interval_s,
+  keep_alive_probes,
+  unanswered_limit_ms,
+  reset_on_close,  // a linger of no time
   reuse_address,
   reuse_port,
+  ipv6_only,
   receive_buffer_bytes,
   send_buffer_bytes,
   broadcast
 };
+// EINVAL for negative values, which the kernel takes for huge ones.
 int set_option(int descriptor, socket_option which, int value) noexcept;
+int get_option(int descriptor, socket_option which, int& value) noexcept;
 
 struct peer {
   int process = 0;
@@ -57,6 +65,7 @@ int peer_of(int descriptor, peer& result) noexcept;
 
 int make_pipe(int (&ends)[2]) noexcept;
 int make_socket_pair(int (&ends)[2]) noexcept;
+bool is_descriptor(int descriptor) noexcept;
 bool is_socket(int descriptor) noexcept;
 bool is_non_blocking(int descriptor) noexcept;
 std::uint64_t descriptors_allowed() noexcept;  // RLIMIT_NOFILE

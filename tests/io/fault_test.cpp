@@ -199,8 +199,7 @@ TEST_F(fault, a_half_open_peer_reads_on_and_one_that_says_nothing_costs_only_its
 }
 
 void reset(net::stream& one) {
-  const linger now = {1, 0};
-  ASSERT_EQ(setsockopt(one.number(), SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+  one.set_reset_on_close();
   one.close();
 }
 

@@ -107,8 +107,7 @@ TEST_F(streams, a_reset_connection_is_a_typed_error_and_then_the_end) {
     auto near_and_far = connected();
     auto &near = near_and_far.first, &far = near_and_far.second;
     s.spawn([&far] {
-      const linger at_once = {1, 0};
-      ASSERT_EQ(setsockopt(far.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+      far.set_reset_on_close();
       far.close();
     });
     std::array<char, 10> data{};
