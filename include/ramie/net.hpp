@@ -185,6 +185,8 @@ class stream : public socket {
 
   // Takes over a connected socket, a pipe's end, a terminal. `keep`: it is not closed at the end, as for 0, 1 and 2.
   // One that blocks is left so: epoll asks first whether it is ready.
+  // A file on disk is read and written at its own position, and the thread waits for the disk on epoll. Throws
+  // bad_file_descriptor.
   [[nodiscard]] static stream adopt(int number, bool keep = false);
 };
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <string>
 
 namespace ramie::inline v0::net {
 namespace {
@@ -140,6 +141,7 @@ void stream::send_descriptor(int number) {
 }
 
 int stream::receive_descriptor() {
+  access::number_of_unix(*this, "receive_descriptor");
   char with = 0;
   os::message one;
   one.add(&with, 1);
@@ -148,12 +150,17 @@ int stream::receive_descriptor() {
       checked(access::perform(*this, request(os::io_kind::receive_message, &one.header, 0)), "receive_descriptor");
   if (got == 0) fail(-ENOMSG, "receive_descriptor: the stream has ended");
   const int number = one.attached();
+  if (number < 0 && one.lost_descriptors()) {
+    fail(-EMFILE, "receive_descriptor: this process may have " + std::to_string(os::descriptors_allowed()) +
+                      " descriptors (RLIMIT_NOFILE), and there is no place for another. It is gone");
+  }
   if (number < 0) fail(-EBADMSG, "receive_descriptor: a byte came without a descriptor");
   return number;
 }
 
 stream stream::adopt(int number, bool keep) {
   stream result;
+  if (!os::is_descriptor(number)) fail(-EBADF, "adopt of " + std::to_string(number));
   const bool is_socket = os::is_socket(number);
   os::address told;
   if (is_socket) checked(os::local_address(number, told), "adopt");

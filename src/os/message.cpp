@@ -8,11 +8,12 @@ namespace ramie::os {
 void message::make_room_for_descriptor() noexcept {
   std::fill(std::begin(control), std::end(control), static_cast<unsigned char>(0));
   header.msg_control = control;
-  header.msg_controllen = sizeof control;
+  header.msg_controllen = CMSG_LEN(sizeof(int));
 }
 
 void message::attach(int descriptor) noexcept {
   make_room_for_descriptor();
+  header.msg_controllen = sizeof control;
   cmsghdr* const one = CMSG_FIRSTHDR(&header);
   one->cmsg_level = SOL_SOCKET;
   one->cmsg_type = SCM_RIGHTS;

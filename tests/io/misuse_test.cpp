@@ -1,0 +1,497 @@
+// What people do to streams, listeners and datagrams that nobody meant them to: a typed error or a plain result each
+// time, on both pollers, and nothing left behind.
+#include "io/net_world.hpp"
+
+#include <ramie/channel.hpp>
+#include <ramie/selector.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace ramie_test;
+
+class misuse : public net_world {};
+
+constexpr std::errc not_open = std::errc::bad_file_descriptor;
+
+TEST_F(misuse, what_was_moved_away_is_like_one_that_never_was) {
+  ramie::run([] {
+    auto ends = connected();
+    net::stream taken = std::move(ends.first);
+    net::stream& gone = ends.first;  // NOLINT(bugprone-use-after-move): that is the case
+    std::error_code error;
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(gone.read_some(into, error), 0U);
+    EXPECT_EQ(error, not_open);
+    EXPECT_EQ(gone.write_all(into, error), 0U);
+    EXPECT_EQ(error, not_open);
+    EXPECT_EQ(gone.read_exactly(into, error), 0U);
+    EXPECT_EQ(error, not_open);
+    EXPECT_EQ(error_of([&] { gone.shutdown_send(); }), not_open);
+    EXPECT_EQ(error_of([&] { gone.set_no_delay(); }), not_open);
+    EXPECT_FALSE(gone.is_open());
+    gone.close();
+    gone.close();
+    net::listener none;
+    EXPECT_FALSE(none.accept(error).is_open());
+    EXPECT_EQ(error, not_open);
+    net::datagram nobody;
+    net::endpoint from;
+    EXPECT_EQ(error_of([&] { nobody.receive_from(into, from); }), not_open);
+    EXPECT_EQ(error_of([&] { nobody.send_to("x", "127.0.0.1:9"); }), not_open);
+    taken.write_all("x");
+    EXPECT_EQ(read_text(ends.second), "x");
+    net::stream& same = taken;
+    taken = std::move(same);
+    EXPECT_TRUE(taken.is_open());
+  });
+}
+
+TEST_F(misuse, an_error_code_of_before_is_cleared_by_success) {
+  ramie::run([] {
+    auto ends = connected();
+    std::error_code error = std::make_error_code(std::errc::io_error);
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(ends.first.write_some(into, error), 4U);
+    EXPECT_FALSE(error);
+    error = std::make_error_code(std::errc::io_error);
+    EXPECT_EQ(ends.second.read_exactly(into, error), 4U);
+    EXPECT_FALSE(error);
+    error = std::make_error_code(std::errc::io_error);
+    EXPECT_EQ(ends.second.read_some(net::stream::buffer(), error), 0U);
+    EXPECT_FALSE(error);
+  });
+}
+
+TEST_F(misuse, destroying_one_that_tasks_wait_on_wakes_them) {
+  ramie::run([](ramie::scope& s) {
+    auto ends = connected();
+    auto near = std::make_unique<net::stream>(std::move(ends.first));
+    net::stream& waited_on = *near;
+    const std::string much(16 << 20, 'x');
+    auto reads = s.spawn([&] { return error_of([&] { read_text(waited_on); }); });
+    auto reads_all = s.spawn([&] {
+      std::array<char, 100> into{};
+      return error_of([&] { waited_on.read_exactly(into); });
+    });
+    auto writes = s.spawn([&] { return error_of([&] { waited_on.write_all(much); }); });
+    ramie::this_task::sleep_for(2ms);
+    near.reset();
+    EXPECT_EQ(reads.get(), std::errc::operation_canceled);
+    EXPECT_EQ(reads_all.get(), std::errc::operation_canceled);
+    EXPECT_EQ(writes.get(), std::errc::operation_canceled);
+  });
+}
+
+TEST_F(misuse, giving_a_waited_one_another_connection_ends_the_wait_and_moving_it_away_does_not) {
+  ramie::run([](ramie::scope& s) {
+    auto first = net::socket_pair(), second = net::socket_pair();
+    net::stream here = std::move(first.first);
+    auto reads = s.spawn([&] { return error_of([&] { read_text(here); }); });
+    ramie::this_task::sleep_for(1ms);
+    here = std::move(second.first);
+    EXPECT_EQ(reads.get(), std::errc::operation_canceled);
+    EXPECT_EQ(read_text(first.second), "") << "the other end was told";
+    auto reads_on = s.spawn([&] { return read_text(here); });
+    ramie::this_task::sleep_for(1ms);
+    net::stream elsewhere = std::move(here);
+    second.second.write_all("still for the one that waits");
+    EXPECT_EQ(reads_on.get(), "still for the one that waits");
+  });
+}
+
+TEST_F(misuse, a_listener_closed_while_a_hundred_tasks_accept_tells_each_once) {
+  ramie::run([](ramie::scope& s) {
+    for (const char* where : {"127.0.0.1:0", "unix:@ramie-misuse-accept"}) {
+      net::listener door{net::endpoint(where)};
+      int told = 0;
+      std::vector<ramie::task<void>> all;
+      for (int i = 0; i < 100; ++i) {
+        all.push_back(s.spawn([&] {
+          std::error_code error;
+          const net::stream peer = door.accept(error);
+          EXPECT_FALSE(peer.is_open());
+          EXPECT_EQ(error, std::errc::operation_canceled);
+          ++told;
+        }));
+      }
+      ramie::this_task::sleep_for(2ms);
+      door.close();
+      for (auto& each : all) each.join();
+      EXPECT_EQ(told, 100);
+      EXPECT_EQ(error_of([&] { static_cast<void>(door.accept()); }), not_open);
+    }
+  });
+}
+
+TEST_F(misuse, a_listener_closed_by_another_thread_under_a_hundred_tasks) {
+  net::listener door("127.0.0.1:0");
+  std::thread closer;
+  int told = 0;
+  ramie::run([&](ramie::scope& s) {
+    for (int i = 0; i < 100; ++i) {
+      s.spawn([&] {
+        std::error_code error;
+        static_cast<void>(door.accept(error));
+        told += error == std::errc::operation_canceled ? 1 : 0;
+      });
+    }
+    ramie::this_task::sleep_for(2ms);
+    closer = std::thread([&] { door.close(); });
+  });
+  closer.join();
+  EXPECT_EQ(told, 100);
+}
+
+TEST_F(misuse, accepts_that_are_called_off_at_any_moment_lose_no_connection) {
+  std::mt19937_64 random(seed());
+  ramie::run([&](ramie::scope& s) {
+    net::listener door("127.0.0.1:0");
+    constexpr int count = 300;
+    int sent = 0, accepted = 0, called_off = 0;
+    s.spawn([&] {
+      for (; sent < count; ++sent) {
+        net::connect(door.local()).write_all(std::to_string(sent));
+        if (random() % 2 == 0) ramie::this_task::sleep_for(std::chrono::microseconds(random() % 150));
+      }
+    });
+    while (accepted < count) {
+      std::optional<net::stream> peer;
+      const bool in_time = ramie::try_for(std::chrono::microseconds(random() % 120), [&] { peer = door.accept(); });
+      called_off += in_time ? 0 : 1;
+      if (!peer) continue;
+      EXPECT_EQ(read_text(*peer), std::to_string(accepted++));
+    }
+    std::printf("%d accepts were called off\n", called_off);
+  });
+}
+
+TEST_F(misuse, a_reader_sees_the_end_of_the_other_half_while_its_own_writes_go_on) {
+  ramie::run([](ramie::scope& s) {
+    auto ends = connected();
+    auto &near = ends.first, &far = ends.second;
+    const std::string much(16 << 20, 'x');
+    auto writes = s.spawn([&] {
+      far.write_all(much);
+      far.shutdown_send();
+    });
+    near.shutdown_send();
+    near.shutdown_send();  // twice is once
+    EXPECT_EQ(read_text(far), "");
+    EXPECT_FALSE(writes.done());
+    EXPECT_EQ(drain(near), much.size());
+    EXPECT_EQ(error_of([&] { near.write_all("after its end"); }), std::errc::broken_pipe);
+    EXPECT_EQ(error_of([&] { near.shutdown_send(); }), std::errc::not_connected) << "both halves have ended";
+  });
+}
+
+TEST_F(misuse, no_bytes_at_all_are_moved_at_once_also_on_one_that_has_ended) {
+  ramie::run([] {
+    auto ends = net::socket_pair();
+    const net::stream::buffer nothing;
+    const std::array<net::stream::buffer, 3> nothings = {};
+    const std::array<net::stream::const_buffer, 3> const_nothings = {};
+    std::error_code error;
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(ends.first.read_some(nothing, error), 0U);
+      EXPECT_EQ(ends.first.read_exactly(nothing, error), 0U);
+      EXPECT_EQ(ends.first.write_all(nothing, error), 0U);
+      EXPECT_EQ(ends.first.read_some(std::span<const net::stream::buffer>(nothings), error), 0U);
+      EXPECT_EQ(ends.first.write_some(std::span<const net::stream::const_buffer>(const_nothings), error), 0U);
+      EXPECT_FALSE(error) << error.message();
+      ends.second.close();
+    }
+  });
+}
+
+// 6 GiB of addresses, no memory behind them but for what is touched.
+TEST_F(misuse, a_buffer_of_more_than_the_kernel_moves_at_once_is_moved_in_part) {
+  constexpr std::size_t bytes = std::size_t{6} << 30;
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    std::printf("skipped: a buffer of 6 GiB: %s\n", std::strerror(errno));
+    GTEST_SKIP();
+  }
+  const net::stream::buffer huge(static_cast<std::byte*>(memory), bytes);
+  ramie::run([&] {
+    for (auto make : {&net::socket_pair, &net::pipe_pair}) {
+      auto ends = make();
+      std::error_code error;
+      const std::size_t sent = ends.second.write_some(huge, error);
+      EXPECT_FALSE(error) << error.message();
+      EXPECT_GT(sent, 0U);
+      EXPECT_LT(sent, bytes);
+      std::size_t got = 0;
+      while (got < sent) got += ends.first.read_some(huge);
+      EXPECT_EQ(got, sent);
+      const std::array<net::stream::const_buffer, 3> pieces = {huge, huge, huge};
+      EXPECT_GT(ends.second.write_some(std::span<const net::stream::const_buffer>(pieces), error), 0U);
+      EXPECT_FALSE(error) << error.message();
+    }
+    net::datagram one("127.0.0.1:0");
+    EXPECT_EQ(error_of([&] { one.send_to(huge, one.local()); }), std::errc::message_size);
+  });
+  munmap(memory, bytes);
+}
+
+TEST_F(misuse, a_number_that_is_no_descriptor_is_not_taken_over) {
+  EXPECT_EQ(error_of([] { static_cast<void>(net::stream::adopt(-1)); }), not_open);
+  EXPECT_EQ(error_of([] { static_cast<void>(net::stream::adopt(1 << 20)); }), not_open);
+}
+
+TEST_F(misuse, a_file_that_is_taken_over_is_read_at_its_own_position_and_has_an_end) {
+  char name[] = "/tmp/ramie-misuse-XXXXXX";
+  const int file = mkstemp(name);
+  ASSERT_GE(file, 0);
+  ::unlink(name);
+  ramie::run([&](ramie::scope& s) {
+    net::stream on_disk = net::stream::adopt(file);
+    on_disk.write_all("first line, second line");
+    EXPECT_EQ(read_text(on_disk), "") << "its end";
+    ASSERT_EQ(lseek(file, 6, SEEK_SET), 6);
+    EXPECT_EQ(read_text(on_disk, 4), "line");
+    EXPECT_EQ(read_text(on_disk), ", second line");
+    EXPECT_EQ(read_text(on_disk), "");
+    // Ready at once, and others run meanwhile.
+    EXPECT_TRUE(ramie::try_for(10s, [&] { on_disk.write_all("!"); }));
+    static_cast<void>(s);
+  });
+}
+
+TEST_F(misuse, nowhere_is_no_place_to_go_to) {
+  const net::endpoint nowhere;
+  EXPECT_EQ(nowhere.text(), "");
+  EXPECT_EQ(nowhere.port(), 0);
+  ramie::run([&] {
+    EXPECT_EQ(error_of([&] { static_cast<void>(net::connect(nowhere)); }), std::errc::address_family_not_supported);
+    EXPECT_EQ(error_of([&] { net::listener door(nowhere); }), std::errc::address_family_not_supported);
+    EXPECT_EQ(error_of([&] { net::datagram one(nowhere); }), std::errc::address_family_not_supported);
+    net::datagram one("127.0.0.1:0");
+    EXPECT_EQ(error_of([&] { one.send_to("x", nowhere); }), std::errc::destination_address_required);
+    EXPECT_TRUE(error_of([&] { one.send_to("x", "unix:@ramie-nobody"); }));
+    EXPECT_EQ(error_of([&] { net::datagram taken(one.local()); }), std::errc::address_in_use);
+    EXPECT_EQ(error_of([&] { net::listener far("192.0.2.1:0"); }), std::errc::address_not_available);
+    EXPECT_EQ(error_of([&] { static_cast<void>(net::connect("unix:/nonexistent/path")); }),
+              std::errc::no_such_file_or_directory);
+  });
+}
+
+TEST_F(misuse, a_task_may_close_what_it_reads_from_in_another_tasks_turn_and_both_leave) {
+  ramie::run([](ramie::scope& s) {
+    for (int i = 0; i < 100; ++i) {
+      auto ends = net::socket_pair();
+      auto reads = s.spawn([&] { return error_of([&] { read_text(ends.first); }); });
+      auto closes = s.spawn([&] { ends.first.close(); });
+      auto writes = s.spawn([&] { return error_of([&] { ends.second.write_all("x"); }); });
+      const std::error_code told = reads.get();
+      EXPECT_TRUE(told == std::errc::operation_canceled || told == not_open || !told) << told.message();
+      closes.join();
+      writes.join();
+    }
+  });
+}
+
+class handing_over : public net_world {
+ protected:
+  // The poller's own descriptors are there from now on.
+  static void wait_once() {
+    EXPECT_FALSE(ramie::try_for(0ms, [ends = net::pipe_pair()]() mutable { read_text(ends.first); }));
+  }
+  // As a stranger does it: several descriptors with one byte.
+  static void send_several(const net::stream& through, const std::vector<int>& numbers) {
+    char byte = 0;
+    iovec piece = {&byte, 1};
+    std::vector<unsigned char> control(CMSG_SPACE(numbers.size() * sizeof(int)));
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const one = CMSG_FIRSTHDR(&message);
+    one->cmsg_level = SOL_SOCKET;
+    one->cmsg_type = SCM_RIGHTS;
+    one->cmsg_len = CMSG_LEN(numbers.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(one), numbers.data(), numbers.size() * sizeof(int));
+    ASSERT_EQ(::sendmsg(through.number(), &message, 0), 1);
+  }
+};
+
+TEST_F(handing_over, of_several_that_a_stranger_sends_at_once_one_is_taken_and_none_is_left_open) {
+  ramie::run([] {
+    wait_once();
+    for (const std::size_t count : {2U, 3U, 253U}) {
+      auto ends = net::socket_pair();
+      send_several(ends.first, std::vector<int>(count, 0));
+      const std::size_t before = open_descriptors();
+      const int number = ends.second.receive_descriptor();
+      EXPECT_EQ(open_descriptors(), before + 1) << count;
+      ::close(number);
+    }
+  });
+}
+
+TEST_F(handing_over, bytes_read_plainly_take_no_descriptor_along) {
+  ramie::run([] {
+    wait_once();
+    auto ends = net::socket_pair();
+    send_several(ends.first, {0, 0});
+    const std::size_t before = open_descriptors();
+    EXPECT_EQ(read_text(ends.second).size(), 1U);
+    EXPECT_EQ(open_descriptors(), before);
+  });
+}
+
+TEST_F(handing_over, more_than_one_message_could_carry_go_one_by_one) {
+  ramie::run([](ramie::scope& s) {
+    auto ends = net::socket_pair();
+    constexpr int count = 253 + 1;
+    s.spawn([&] {
+      for (int i = 0; i < count; ++i) ends.first.send_descriptor(0);
+      EXPECT_EQ(error_of([&] { ends.first.send_descriptor(-1); }), not_open);
+      ends.first.close();
+    });
+    for (int i = 0; i < count; ++i) ::close(ends.second.receive_descriptor());
+    EXPECT_EQ(error_of([&] { static_cast<void>(ends.second.receive_descriptor()); }), std::errc::no_message);
+    s.join();
+  });
+}
+
+TEST_F(handing_over, one_that_finds_no_place_says_so) {
+#if defined(__SANITIZE_ADDRESS__)
+  std::puts("skipped: the limit of descriptors: UBSan opens a pipe to look at an object's type");
+  GTEST_SKIP();
+#endif
+  ramie::run([] {
+    wait_once();
+    auto ends = net::socket_pair();
+    ends.first.send_descriptor(0);
+    ends.first.send_descriptor(0);
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const int free = dup(0);
+    rlimit less = before;
+    less.rlim_cur = static_cast<rlim_t>(free);
+    setrlimit(RLIMIT_NOFILE, &less);
+    std::error_code told;
+    std::string text;
+    try {
+      static_cast<void>(ends.second.receive_descriptor());
+    } catch (const std::system_error& error) {
+      told = error.code();
+      text = error.what();
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    ::close(free);
+    EXPECT_EQ(told, std::errc::too_many_files_open);
+    EXPECT_NE(text.find("RLIMIT_NOFILE"), std::string::npos) << text;
+    ::close(ends.second.receive_descriptor());  // the next one
+  });
+}
+
+class letters : public net_world {};
+
+TEST_F(letters, one_that_is_longer_than_the_buffer_says_how_long_it_was) {
+  ramie::run([] {
+    const std::string name = "unix:@ramie-letters-" + std::to_string(getpid());
+    for (const std::string& where : {std::string("127.0.0.1:0"), name}) {
+      net::datagram one{net::endpoint(where)};
+      std::array<std::byte, 6> into{};
+      std::size_t whole = 0;
+      net::endpoint from;
+      for (const std::string text : {"short", "sixsix", "seven77", ""}) {
+        one.send_to(text, one.local());
+        EXPECT_EQ(one.receive_from(into, from, whole), std::min<std::size_t>(text.size(), into.size()));
+        EXPECT_EQ(whole, text.size());
+      }
+      one.send_to(std::string(60'000, 'x'), one.local());
+      EXPECT_EQ(one.receive_from(net::stream::buffer(), from, whole), 0U);
+      EXPECT_EQ(whole, 60'000U);
+      EXPECT_EQ(from, one.local());
+      EXPECT_FALSE(ramie::try_for(2ms, [&] { one.receive_from(into, from); })) << "it was taken";
+    }
+  });
+}
+
+TEST(names_of_places, a_unix_name_that_is_too_long_is_refused_with_the_limit) {
+  for (const char* first : {"/", "@"}) {
+    EXPECT_NO_THROW(net::endpoint("unix:" + std::string(first) + std::string(106, 'x')));
+    try {
+      net::endpoint("unix:" + std::string(first) + std::string(107, 'x'));
+      ADD_FAILURE();
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code(), std::errc::invalid_argument);
+      EXPECT_NE(std::string(error.what()).find("at most 107 bytes, this one has 108"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
+TEST(names_of_places, a_zero_byte_ends_no_name_early) {
+  using namespace std::string_view_literals;
+  std::error_code error;
+  for (const std::string_view text : {"127.0.0.1\0.example.org:80"sv, "[::1\0]:80"sv, "unix:/tmp/a\0b"sv}) {
+    static_cast<void>(net::endpoint::parse(text, error));
+    EXPECT_EQ(error, std::errc::invalid_argument);
+  }
+  EXPECT_EQ(net::endpoint("unix:@a\0b"sv).text(), std::string("unix:@a\0b"sv)) << "an abstract name may have some";
+}
+
+TEST(names_of_places, the_interface_of_a_link_local_address_is_kept) {
+  EXPECT_EQ(net::endpoint("[fe80::1%lo]:80").text(), "[fe80::1%lo]:80");
+  EXPECT_EQ(net::endpoint("[fe80::1%1]:80"), net::endpoint("[fe80::1%lo]:80"));
+  EXPECT_FALSE(net::endpoint("[fe80::1%1]:80") == net::endpoint("[fe80::1%2]:80"));
+  EXPECT_EQ(net::endpoint("[fe80::1%4294967295]:80").text(), "[fe80::1%4294967295]:80");
+  std::error_code error;
+  for (const char* text : {"[fe80::1%]:80", "[fe80::1%no-such-interface]:80", "[fe80::1%0]:80", "[%lo]:80",
+                           "127.0.0.1%lo:80", "[fe80::1%4294967296]:80", "[fe80::1%-1]:80"}) {
+    static_cast<void>(net::endpoint::parse(text, error));
+    EXPECT_EQ(error, std::errc::invalid_argument) << text;
+  }
+}
+
+class selecting : public net_world {};
+
+TEST_F(selecting, one_that_is_closed_under_a_task_that_selects_wakes_it) {
+  ramie::run([](ramie::scope& s) {
+    auto ends = net::pipe_pair();
+    for (const bool limited : {false, true}) {
+      ramie::selector all;
+      ramie::selector::monitor reads(all, ends.first.number(), ramie::selector::interest::read);
+      auto selects = s.spawn([&] { return error_of([&] { limited ? all.select(10s) : all.select(); }); });
+      ramie::this_task::sleep_for(1ms);
+      all.close();
+      EXPECT_EQ(selects.get(), std::errc::operation_canceled);
+      EXPECT_EQ(error_of([&] { all.select(); }), not_open);
+    }
+  });
+}
+
+TEST_F(selecting, a_callback_that_throws_or_selects_again_loses_no_readiness) {
+  auto one = net::pipe_pair(), two = net::pipe_pair();
+  one.second.write_all("x");
+  two.second.write_all("x");
+  ramie::selector all;
+  ramie::selector::monitor first(all, one.first.number(), ramie::selector::interest::read);
+  ramie::selector::monitor second(all, two.first.number(), ramie::selector::interest::read);
+  EXPECT_THROW(all.select({}, [](ramie::selector::monitor&) { throw std::runtime_error("in a callback"); }),
+               std::runtime_error);
+  EXPECT_EQ(all.select(), 2U);
+  std::size_t inside = 0;
+  EXPECT_GE(all.select({}, [&](ramie::selector::monitor&) { inside += all.select(0ms); }), 1U);
+  EXPECT_GE(inside, 2U);
+  EXPECT_EQ(all.select(), 2U);
+}
+
+}  // namespace
