@@ -1,5 +1,6 @@
 #include "boost_scheduler_loops.hpp"
 
+#include "bench_clock.hpp"
 #include "bench_machine.hpp"
 #include "bench_scheduler_loops.hpp"
 
@@ -20,17 +21,9 @@ namespace {
 
 namespace fibers = boost::fibers;
 using clock = std::chrono::steady_clock;
+using app::ns_since;
+using app::percentile;
 using std::chrono::milliseconds;
-
-double ns_since(clock::time_point start) {
-  return std::chrono::duration<double, std::nano>(clock::now() - start).count();
-}
-
-double percentile(std::vector<double>& samples, double share) {
-  const auto place = static_cast<std::ptrdiff_t>(static_cast<double>(samples.size() - 1) * share);
-  std::nth_element(samples.begin(), samples.begin() + place, samples.end());
-  return samples[static_cast<std::size_t>(place)];
-}
 
 // Makes fibers on one kind of stacks, and joins them: what a scope is to ours.
 class crew {

@@ -4,6 +4,7 @@
 // that.
 #include "bench.hpp"
 #include "bench_child.hpp"
+#include "bench_clock.hpp"
 #include "bench_machine.hpp"
 #include "demo.hpp"
 #include "guard_baselines.hpp"
@@ -38,10 +39,6 @@ struct guards_plan {
   std::uint64_t count = 0;
   int runs = 0;
 };
-
-double ns_since(clock::time_point start) {
-  return std::chrono::duration<double, std::nano>(clock::now() - start).count();
-}
 
 void report(child_output& out, const char* name, const char* library, std::uint64_t n, const char* unit, double value) {
   out.result(summarize(name, library, n, unit, {value}));
