@@ -114,7 +114,8 @@ TEST_F(misuse, giving_a_waited_one_another_connection_ends_the_wait_and_moving_i
 
 TEST_F(misuse, a_listener_closed_while_a_hundred_tasks_accept_tells_each_once) {
   ramie::run([](ramie::scope& s) {
-    for (const char* where : {"127.0.0.1:0", "unix:@ramie-misuse-accept"}) {
+    const std::string own_name = "unix:@ramie-misuse-" + std::to_string(getpid());
+    for (const std::string& where : {std::string("127.0.0.1:0"), own_name}) {
       net::listener door{net::endpoint(where)};
       int told = 0;
       std::vector<ramie::task<void>> all;
