@@ -12,6 +12,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -146,6 +147,58 @@ TEST_F(in_a_written_world, closing_waits_for_nothing_and_the_reader_for_the_answ
     EXPECT_EQ(result, -ECANCELED);
     EXPECT_EQ(now_ms(), 5);
   });
+}
+
+TEST_F(in_a_written_world, a_hundred_that_wait_on_one_are_each_told_once_when_it_is_closed) {
+  run([&](ramie::scope& s) {
+    auto here = std::make_unique<socket_in_it>();
+    int told = 0;
+    std::vector<ramie::task<void>> all;
+    for (int i = 0; i < 100; ++i) {
+      world().script(number, {.after_ns = poll::fake_poller::never, .bytes = {}, .called_off_after_ns = i % 7 * ms});
+      all.push_back(s.spawn([&, &from = *here] { told += receive(from) == -ECANCELED ? 1 : 0; }));
+    }
+    ramie::this_task::sleep_for(1ms);
+    here->one->close();
+    EXPECT_EQ(receive(*here), -EBADF);
+    for (auto& each : all) each.join();
+    EXPECT_EQ(told, 100);
+    EXPECT_EQ(now_ms(), 1 + 6);
+  });
+}
+
+TEST_F(in_a_written_world, bytes_that_come_while_it_is_being_closed_are_told_and_then_that_it_is_closed) {
+  run([&](ramie::scope& s) {
+    socket_in_it here;
+    world().script(number, {.after_ns = 12 * ms, .result = 2, .bytes = "ab", .called_off_after_ns = 5 * ms});
+    auto reads = s.spawn([&] {
+      EXPECT_EQ(receive(here), 2);
+      EXPECT_EQ(std::string(data.data()), "ab");
+      return receive(here);
+    });
+    ramie::this_task::sleep_for(10ms);
+    here.one->close();
+    EXPECT_EQ(reads.get(), -EBADF);
+    EXPECT_EQ(now_ms(), 12);
+  });
+}
+
+TEST_F(in_a_written_world, one_that_is_cancelled_and_closed_at_the_same_moment_ends_once) {
+  for (const bool close_first : {false, true}) {
+    run([&](ramie::scope& s) {
+      socket_in_it here;
+      world().script(number, {.after_ns = poll::fake_poller::never, .bytes = {}, .called_off_after_ns = 3 * ms});
+      int result = 0;
+      auto reads = s.spawn([&] { result = receive(here); });
+      ramie::this_task::sleep_for(1ms);
+      if (close_first) here.one->close();
+      reads.cancel();
+      if (!close_first) here.one->close();
+      reads.join();
+      EXPECT_EQ(result, -ECANCELED) << "closed, which stays so: the cancellation is told at the next wait";
+      EXPECT_EQ(now_ms(), 4);
+    });
+  }
 }
 
 TEST_F(in_a_written_world, a_file_that_does_not_wait_by_itself_is_waited_for) {
