@@ -17,7 +17,7 @@
 // Errors: std::system_error naming the call and the address, or an std::error_code in the overloads that take one.
 // Waiting while the object is closed elsewhere ends with operation_canceled, a call after that with
 // bad_file_descriptor. ramie::cancelled is thrown from both kinds of overload, and never together with bytes: what was
-// moved is returned, or is still there for the next read. SIGPIPE is not raised by sockets.
+// moved is returned, or is still there for the next read. SIGPIPE is never raised.
 #pragma once
 
 #include <cstddef>

@@ -170,7 +170,9 @@ stream stream::adopt(int number, bool keep) {
                !is_socket ? kind_of::bytes
                : is_unix  ? kind_of::unix_stream
                           : kind_of::tcp,
-               {.ours = !keep, .may_block = !is_socket && !os::is_non_blocking(number)});
+               {.ours = !keep,
+                .may_block = !is_socket && !os::is_non_blocking(number),
+                .is_pipe = !is_socket && !os::is_on_disk(number)});
   return result;
 }
 

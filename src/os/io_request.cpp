@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace ramie::os {
@@ -26,6 +28,27 @@ int start_or_see(int descriptor, const sockaddr* address, socklen_t bytes) noexc
   return ::connect(descriptor, address, bytes) == 0 ? 0 : settled(io_kind::connect, -errno);
 }
 
+// Pipes raise SIGPIPE when nobody reads, and writev(2) has no flag against it: it is kept off this thread meanwhile,
+// and the one that this call has raised is taken back. Who blocks the signal himself finds it as always.
+long write_quietly(int descriptor, const iovec* pieces, int count) noexcept {
+  sigset_t broken_pipe, before;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const long written = ::writev(descriptor, pieces, count);
+  const int told = errno;
+  if (sigismember(&before, SIGPIPE) == 0) {
+    if (written < 0 && told == EPIPE) {
+      const timespec at_once{};
+      while (sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  errno = told;
+  return written;
+}
+
 long call(const io_request& asked) noexcept {
   const int fd = asked.descriptor;
   if (asked.may_block) {
@@ -36,7 +59,7 @@ long call(const io_request& asked) noexcept {
     case io_kind::read:
       return ::readv(fd, static_cast<iovec*>(asked.memory), static_cast<int>(asked.count));
     case io_kind::write:
-      return ::writev(fd, static_cast<iovec*>(asked.memory), static_cast<int>(asked.count));
+      return write_quietly(fd, static_cast<const iovec*>(asked.memory), static_cast<int>(asked.count));
     case io_kind::receive:
       return receive_now(fd, asked.memory, asked.count, asked.flags | MSG_DONTWAIT);
     case io_kind::send:

@@ -11,7 +11,7 @@ namespace ramie::os {
 
 enum class io_kind : std::uint8_t {
   read,     // memory: iovec array, count; one that may block (a terminal, another process's pipe) is asked first
-  write,    // the same
+  write,    // the same; raises no SIGPIPE when it is attempted, in a ring it does
   receive,  // memory, count bytes; sockets
   send,     // the same; never raises SIGPIPE
   receive_message,  // memory: msghdr

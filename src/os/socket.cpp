@@ -275,6 +275,15 @@ bool is_socket(int descriptor) noexcept {
   struct stat told {};
   return answer([&] { return ::fstat(descriptor, &told); }) == 0 && S_ISSOCK(told.st_mode);
 }
+bool is_on_disk(int descriptor) noexcept {
+  struct stat told {};
+  return answer([&] { return ::fstat(descriptor, &told); }) == 0 && S_ISREG(told.st_mode);
+}
+bool is_listening(int descriptor) noexcept {
+  int told = 0;
+  socklen_t size = sizeof told;
+  return answer([&] { return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &told, &size); }) == 0 && told != 0;
+}
 bool is_non_blocking(int descriptor) noexcept {
   const int flags = answer([&] { return ::fcntl(descriptor, F_GETFL); });
   return flags >= 0 && (flags & O_NONBLOCK) != 0;

@@ -48,8 +48,9 @@ int completion_poller::run(operation& one) {
   const bool receives = one.asked.kind == os::io_kind::receive;
   one.asked.likely_waits = receives && one.on->is_emptied();
   if (const int refused = renew_if_inherited(); refused != 0) return refused;
+  const bool is_tried_here = one.asked.kind == os::io_kind::write && one.on->is_pipe();
   for (;;) {
-    const int result = os::settled(one.asked.kind, once(one));
+    const int result = is_tried_here ? os::attempt(one.asked) : os::settled(one.asked.kind, once(one));
     if (os::was_interrupted(result)) continue;
     if (!os::would_wait(one.asked.kind, result)) {
       if (receives) one.on->emptied(result > 0 && static_cast<std::uint32_t>(result) < one.asked.count);
@@ -61,6 +62,7 @@ int completion_poller::run(operation& one) {
     ready.descriptor = one.asked.descriptor;
     const asks_instead waits(one, ready);
     if (const int happened = once(one); happened < 0) return happened;
+    if (one.on->closed()) return -ECANCELED;
   }
 }
 

@@ -22,6 +22,7 @@ struct operation;
 struct descriptor_traits {
   bool ours = true;        // closed at the end
   bool may_block = false;  // not O_NONBLOCK, and not ours to change: a terminal, an inherited pipe
+  bool is_pipe = false;    // writing to it may raise SIGPIPE: never in a ring, which has no way of not raising it
   bool is_tcp = false;     // a receive that did not fill its buffer has emptied it, but for its end and urgent bytes
 };
 
@@ -34,6 +35,7 @@ class descriptor {
 
   [[nodiscard]] int number() const noexcept { return number_; }
   [[nodiscard]] bool may_block() const noexcept { return traits_.may_block; }
+  [[nodiscard]] bool is_pipe() const noexcept { return traits_.is_pipe; }
   [[nodiscard]] bool is_tcp() const noexcept { return traits_.is_tcp; }
   // Never given twice, as numbers are.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }

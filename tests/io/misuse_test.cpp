@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -245,6 +246,47 @@ TEST_F(misuse, a_buffer_of_more_than_the_kernel_moves_at_once_is_moved_in_part) 
     EXPECT_EQ(error_of([&] { one.send_to(huge, one.local()); }), std::errc::message_size);
   });
   munmap(memory, bytes);
+}
+
+// The program would end by SIGPIPE: nothing here ignores it.
+TEST_F(misuse, writing_to_a_pipe_that_nobody_reads_is_an_error_not_a_signal) {
+  struct sigaction now {};
+  sigaction(SIGPIPE, nullptr, &now);
+  ASSERT_EQ(now.sa_handler, SIG_DFL);
+  const auto writes = [](net::stream& to) {
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(error_of([&] { to.write_all("x"); }), std::errc::broken_pipe);
+    std::error_code error;
+    const std::array<net::stream::const_buffer, 2> pieces = {std::as_bytes(std::span("a")),
+                                                             std::as_bytes(std::span("b"))};
+    to.write_some(std::span<const net::stream::const_buffer>(pieces), error);
+    EXPECT_EQ(error, std::errc::broken_pipe);
+  };
+  ramie::run([&](ramie::scope& s) {
+    auto ends = net::pipe_pair();
+    ends.first.close();
+    writes(ends.second);
+    // Its reader goes while a write waits for room.
+    auto full = net::pipe_pair();
+    const std::string much(1 << 20, 'x');
+    auto waits = s.spawn([&] { return error_of([&] { full.second.write_all(much); }); });
+    ramie::this_task::sleep_for(2ms);
+    full.first.close();
+    EXPECT_EQ(waits.get(), std::errc::broken_pipe);
+    int blocking[2];
+    ASSERT_EQ(::pipe2(blocking, O_CLOEXEC), 0);
+    ::close(blocking[0]);
+    net::stream taken = net::stream::adopt(blocking[1]);
+    writes(taken);
+  });
+  auto ends = net::pipe_pair();
+  ends.first.close();
+  writes(ends.second);  // on a plain thread
+  sigset_t waiting;
+  sigpending(&waiting);
+  EXPECT_EQ(sigismember(&waiting, SIGPIPE), 0);
+  sigset_t blocked;
+  pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
 }
 
 TEST_F(misuse, a_number_that_is_no_descriptor_is_not_taken_over) {
