@@ -142,11 +142,28 @@ class stream : public socket {
   void write_all(const_buffer from);
   std::size_t write_all(const_buffer from, std::error_code& error);
   void write_all(std::string_view from) { write_all(std::as_bytes(std::span(from))); }
+  // Begins at `done` and keeps it true, also when it throws: after a time limit the same call goes on where it was.
+  void write_all(const_buffer from, std::size_t& done) {
+    while (done < from.size()) done += write_some(from.subspan(done));
+  }
+  void write_all(std::string_view from, std::size_t& done) { write_all(std::as_bytes(std::span(from)), done); }
   // As much as fits; less only when the stream ended before. What was read when it is cancelled or fails lies in
-  // `into`, and only the overload with an error says how much.
+  // `into`: of a failure the overload with an error says how much, of a cancellation too the one with `done`.
   std::size_t read_exactly(buffer into);
   std::size_t read_exactly(buffer into, std::error_code& error);
   std::size_t read_exactly(std::span<char> into) { return read_exactly(std::as_writable_bytes(into)); }
+  // As write_all with `done`, which it returns.
+  std::size_t read_exactly(buffer into, std::size_t& done) {
+    while (done < into.size()) {
+      const std::size_t got = read_some(into.subspan(done));
+      if (got == 0) break;
+      done += got;
+    }
+    return done;
+  }
+  std::size_t read_exactly(std::span<char> into, std::size_t& done) {
+    return read_exactly(std::as_writable_bytes(into), done);
+  }
 
   // The other end reads the end of the stream; reading goes on here.
   void shutdown_send();

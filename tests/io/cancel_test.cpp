@@ -26,6 +26,40 @@ TEST_F(calling_off, a_read_that_timed_out_leaves_the_bytes_to_the_next) {
   });
 }
 
+TEST_F(calling_off, a_message_that_is_read_and_written_in_turns_goes_on_after_each_limit) {
+  ramie::run([](ramie::scope& s) {
+    auto near_and_far = net::socket_pair();
+    auto &near = near_and_far.first, &far = near_and_far.second;
+    std::string sent(1 << 20, '\0');
+    for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 % 251);
+    int write_limits = 0, read_limits = 0;
+    s.spawn([&] {
+      std::size_t done = 0;
+      while (!ramie::try_for(300us, [&] { near.write_all(sent, done); })) {
+        ++write_limits;
+        ramie::this_task::sleep_for(2ms);  // the reader is to wait in vain
+      }
+      EXPECT_EQ(done, sent.size());
+      near.write_all(sent, done);  // nothing is left to do
+      near.close();
+    });
+    std::string got(sent.size() + 1, '\0');
+    std::size_t done = 0, before = 0;
+    ramie::this_task::sleep_for(2ms);
+    while (!ramie::try_for(300us, [&] { far.read_exactly(std::span(got), done); })) {
+      ++read_limits;
+      EXPECT_GE(done, before);
+      before = done;
+    }
+    EXPECT_EQ(done, sent.size()) << "less than asked for: it has ended";
+    got.resize(done);
+    EXPECT_TRUE(got == sent);
+    EXPECT_GT(write_limits, 0);
+    EXPECT_GT(read_limits, 0);
+    s.join();
+  });
+}
+
 TEST_F(calling_off, an_accept_that_timed_out_leaves_the_connection_to_the_next) {
   ramie::run([] {
     net::listener door("127.0.0.1:0");
