@@ -136,12 +136,18 @@ class stream : public socket {
   std::size_t write_some(const_buffer from);
   std::size_t write_some(const_buffer from, std::error_code& error);
   std::size_t write_some(std::string_view from) { return write_some(std::as_bytes(std::span(from))); }
+  std::size_t write_some(std::string_view from, std::error_code& error) {
+    return write_some(std::as_bytes(std::span(from)), error);
+  }
   std::size_t write_some(std::span<const const_buffer> from, std::error_code& error);
 
   // All of it. After an exception or an error some of it may have been sent; the second says how much.
   void write_all(const_buffer from);
   std::size_t write_all(const_buffer from, std::error_code& error);
   void write_all(std::string_view from) { write_all(std::as_bytes(std::span(from))); }
+  std::size_t write_all(std::string_view from, std::error_code& error) {
+    return write_all(std::as_bytes(std::span(from)), error);
+  }
   // Begins at `done` and keeps it true, also when it throws: after a time limit the same call goes on where it was.
   void write_all(const_buffer from, std::size_t& done) {
     while (done < from.size()) done += write_some(from.subspan(done));
@@ -152,6 +158,9 @@ class stream : public socket {
   std::size_t read_exactly(buffer into);
   std::size_t read_exactly(buffer into, std::error_code& error);
   std::size_t read_exactly(std::span<char> into) { return read_exactly(std::as_writable_bytes(into)); }
+  std::size_t read_exactly(std::span<char> into, std::error_code& error) {
+    return read_exactly(std::as_writable_bytes(into), error);
+  }
   // As write_all with `done`, which it returns.
   std::size_t read_exactly(buffer into, std::size_t& done) {
     while (done < into.size()) {
@@ -228,6 +237,12 @@ class listener : public socket {
   // or close something, before the next call.
   [[nodiscard]] stream accept();
   [[nodiscard]] stream accept(std::error_code& error);
+
+  // Takes over a socket that listens: the one that a service manager opened (systemd's are 3 and up). `keep`: it is
+  // not closed at the end. When other processes accept from it too it should not block: else a connection that one of
+  // them took first lets the thread wait for the next. Throws bad_file_descriptor, not_a_socket, invalid_argument for
+  // one that does not listen.
+  [[nodiscard]] static listener adopt(int number, bool keep = false);
 };
 
 // TCP or Unix. Cancelled or failed: the socket is closed.
@@ -287,13 +302,24 @@ class datagram : public socket {
   ~datagram() = default;
 
   void send_to(stream::const_buffer message, const endpoint& to);
+  void send_to(stream::const_buffer message, const endpoint& to, std::error_code& error);
   void send_to(std::string_view message, const endpoint& to) { send_to(std::as_bytes(std::span(message)), to); }
+  void send_to(std::string_view message, const endpoint& to, std::error_code& error) {
+    send_to(std::as_bytes(std::span(message)), to, error);
+  }
   // How much of the message fits the buffer (the rest is lost), and where it came from. The third says how long the
   // message was: more than what is returned when its end is lost.
   std::size_t receive_from(stream::buffer into, endpoint& from);
   std::size_t receive_from(stream::buffer into, endpoint& from, std::size_t& message_bytes);
+  std::size_t receive_from(stream::buffer into, endpoint& from, std::error_code& error);
   std::size_t receive_from(std::span<char> into, endpoint& from) {
     return receive_from(std::as_writable_bytes(into), from);
+  }
+  std::size_t receive_from(std::span<char> into, endpoint& from, std::size_t& message_bytes) {
+    return receive_from(std::as_writable_bytes(into), from, message_bytes);
+  }
+  std::size_t receive_from(std::span<char> into, endpoint& from, std::error_code& error) {
+    return receive_from(std::as_writable_bytes(into), from, error);
   }
   void set_broadcast(bool on = true);
   [[nodiscard]] bool broadcast() const;

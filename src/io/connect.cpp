@@ -108,6 +108,19 @@ stream listener::accept(std::error_code& error) {
   return result < 0 ? stream() : access::accepted(*this, result);
 }
 
+listener listener::adopt(int number, bool keep) {
+  const std::string doing = "adopt of " + std::to_string(number);
+  if (!os::is_descriptor(number)) fail(-EBADF, doing);
+  if (!os::is_socket(number)) fail(-ENOTSOCK, doing);
+  if (!os::is_listening(number)) fail(-EINVAL, doing + ": it does not listen");
+  os::address told;
+  checked(os::local_address(number, told), "adopt");
+  listener result;
+  access::take(result, number, is_unix(told) ? kind_of::unix_stream : kind_of::tcp,
+               {.ours = !keep, .may_block = !os::is_non_blocking(number)});
+  return result;
+}
+
 stream connect(const endpoint& to, std::error_code& error) {
   const os::address where = access::address_of(to);
   stream peer;

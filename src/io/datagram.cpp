@@ -18,23 +18,10 @@ datagram::datagram(const endpoint& where, datagram_options options) {
   if (refused < 0) fail(refused, "bind " + where.text());
 }
 
-void datagram::send_to(stream::const_buffer message, const endpoint& to) {
-  os::address where = access::address_of(to);
-  os::message one;
-  one.add(message.data(), message.size());
-  one.address_is(where);
-  os::io_request asked;
-  asked.kind = os::io_kind::send_message;
-  asked.memory = &one.header;
-  if (const int result = access::perform(*this, asked); result < 0) fail(result, "send_to " + to.text());
-}
+namespace {
 
-std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {
-  std::size_t message_bytes = 0;
-  return receive_from(into, from, message_bytes);
-}
-
-std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::size_t& message_bytes) {
+// Bytes of the whole message, or -errno.
+int receive(socket& on, stream::buffer into, endpoint& from) {
   os::address where;
   where.size = sizeof where.bytes;
   os::message one;
@@ -44,11 +31,45 @@ std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::siz
   asked.kind = os::io_kind::receive_message;
   asked.memory = &one.header;
   asked.flags = os::message::whole_length;
-  const int result = checked(access::perform(*this, asked), "receive_from");
+  const int result = access::perform(on, asked);
   where.size = std::min<std::uint32_t>(one.header.msg_namelen, sizeof where.bytes);
-  from = access::endpoint_of(where);
-  message_bytes = static_cast<std::size_t>(result);
+  if (result >= 0) from = access::endpoint_of(where);
+  return result;
+}
+
+int send(socket& on, stream::const_buffer message, const endpoint& to) {
+  os::address where = access::address_of(to);
+  os::message one;
+  one.add(message.data(), message.size());
+  one.address_is(where);
+  os::io_request asked;
+  asked.kind = os::io_kind::send_message;
+  asked.memory = &one.header;
+  return access::perform(on, asked);
+}
+
+}  // namespace
+
+void datagram::send_to(stream::const_buffer message, const endpoint& to) {
+  if (const int result = send(*this, message, to); result < 0) fail(result, "send_to " + to.text());
+}
+void datagram::send_to(stream::const_buffer message, const endpoint& to, std::error_code& error) {
+  const int result = send(*this, message, to);
+  error = result < 0 ? code_of(result) : std::error_code();
+}
+
+std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {
+  std::size_t message_bytes = 0;
+  return receive_from(into, from, message_bytes);
+}
+std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::size_t& message_bytes) {
+  message_bytes = static_cast<std::size_t>(checked(receive(*this, into, from), "receive_from"));
   return std::min(message_bytes, into.size());
+}
+std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::error_code& error) {
+  const int result = receive(*this, into, from);
+  error = result < 0 ? code_of(result) : std::error_code();
+  return result < 0 ? 0 : std::min(static_cast<std::size_t>(result), into.size());
 }
 
 }  // namespace ramie::inline v0::net

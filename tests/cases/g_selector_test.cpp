@@ -1,4 +1,4 @@
-// G: selectors and monitors as nio4r has them.
+// G: selectors and monitors as nio4r has them, and what it does not say.
 #include "io/net_world.hpp"
 
 #include <ramie/net.hpp>
@@ -149,6 +149,36 @@ TEST(g, readiness_stays_after_a_close_in_the_callback_and_monitors_outlive_their
   EXPECT_TRUE(one.closed() && other.closed());
   one.close();
   all.reset();
+}
+
+TEST(g, one_that_is_closed_under_a_task_that_selects_wakes_it) {
+  ramie::run([](ramie::scope& s) {
+    auto ends = net::pipe_pair();
+    for (const bool limited : {false, true}) {
+      selector all;
+      monitor reads(all, ends.first.number(), interest::read);
+      auto selects = s.spawn([&] { return error_of([&] { limited ? all.select(10s) : all.select(); }); });
+      ramie::this_task::sleep_for(1ms);
+      all.close();
+      EXPECT_EQ(selects.get(), std::errc::operation_canceled);
+      EXPECT_EQ(error_of([&] { all.select(); }), std::errc::bad_file_descriptor);
+    }
+  });
+}
+
+TEST(g, a_callback_that_throws_or_selects_again_loses_no_readiness) {
+  auto one = net::pipe_pair(), two = net::pipe_pair();
+  one.second.write_all("x");
+  two.second.write_all("x");
+  selector all;
+  monitor first(all, one.first.number(), interest::read);
+  monitor second(all, two.first.number(), interest::read);
+  EXPECT_THROW(all.select({}, [](monitor&) { throw std::runtime_error("in a callback"); }), std::runtime_error);
+  EXPECT_EQ(all.select(), 2U);
+  std::size_t inside = 0;
+  EXPECT_GE(all.select({}, [&](monitor&) { inside += all.select(0ms); }), 1U);
+  EXPECT_GE(inside, 2U);
+  EXPECT_EQ(all.select(), 2U);
 }
 
 }  // namespace

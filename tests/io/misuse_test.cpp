@@ -2,16 +2,13 @@
 // time, on both pollers, and nothing left behind.
 #include "io/net_world.hpp"
 
-#include <ramie/channel.hpp>
-#include <ramie/selector.hpp>
-
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <memory>
@@ -73,6 +70,12 @@ TEST_F(misuse, an_error_code_of_before_is_cleared_by_success) {
     error = std::make_error_code(std::errc::io_error);
     EXPECT_EQ(ends.second.read_some(net::stream::buffer(), error), 0U);
     EXPECT_FALSE(error);
+    // Text too.
+    std::array<char, 4> text{};
+    EXPECT_EQ(ends.first.write_all("te", error), 2U);
+    EXPECT_EQ(ends.first.write_some("xt", error), 2U);
+    EXPECT_EQ(ends.second.read_exactly(std::span<char>(text), error), 4U);
+    EXPECT_EQ(std::string_view(text.data(), 4), "text");
   });
 }
 
@@ -294,6 +297,38 @@ TEST_F(misuse, a_number_that_is_no_descriptor_is_not_taken_over) {
   EXPECT_EQ(error_of([] { static_cast<void>(net::stream::adopt(1 << 20)); }), not_open);
 }
 
+// As a service manager hands it over: in blocking mode, and perhaps not what it should be.
+TEST_F(misuse, a_listening_socket_is_taken_over_and_nothing_else_is_taken_for_one) {
+  EXPECT_EQ(error_of([] { static_cast<void>(net::listener::adopt(-1)); }), not_open);
+  auto pipe = net::pipe_pair();
+  EXPECT_EQ(error_of([&] { static_cast<void>(net::listener::adopt(pipe.first.number())); }), std::errc::not_a_socket);
+  auto ends = net::socket_pair();
+  EXPECT_EQ(error_of([&] { static_cast<void>(net::listener::adopt(ends.first.number())); }),
+            std::errc::invalid_argument);
+  EXPECT_TRUE(pipe.first.is_open() && ends.first.is_open()) << "those that were refused are the caller's still";
+  const std::string name = "unix:@ramie-adopted-" + std::to_string(getpid());
+  for (const std::string& where : {std::string("127.0.0.1:0"), name}) {
+    net::listener made{net::endpoint(where)};
+    const int copy = fcntl(made.number(), F_DUPFD_CLOEXEC, 0);
+    ASSERT_EQ(fcntl(copy, F_SETFL, 0), 0);
+    ramie::run([&](ramie::scope& s) {
+      net::listener door = net::listener::adopt(copy);
+      EXPECT_EQ(door.local(), made.local());
+      bool others_ran = false;
+      auto accepts = s.spawn([&] { return door.accept(); });
+      ramie::this_task::sleep_for(1ms);
+      others_ran = true;
+      net::stream near = net::connect(door.local());
+      net::stream far = accepts.get();
+      EXPECT_TRUE(others_ran);
+      far.write_all("taken over");
+      EXPECT_EQ(read_text(near), "taken over");
+    });
+    EXPECT_EQ(fcntl(copy, F_GETFD), -1) << "closed with its listener";
+    const net::listener kept = net::listener::adopt(made.number(), true);
+  }
+}
+
 TEST_F(misuse, a_file_that_is_taken_over_is_read_at_its_own_position_and_has_an_end) {
   char name[] = "/tmp/ramie-misuse-XXXXXX";
   const int file = mkstemp(name);
@@ -346,195 +381,24 @@ TEST_F(misuse, a_task_may_close_what_it_reads_from_in_another_tasks_turn_and_bot
   });
 }
 
-class handing_over : public net_world {
- protected:
-  // The poller's own descriptors are there from now on.
-  static void wait_once() {
-    EXPECT_FALSE(ramie::try_for(0ms, [ends = net::pipe_pair()]() mutable { read_text(ends.first); }));
-  }
-  // As a stranger does it: several descriptors with one byte.
-  static void send_several(const net::stream& through, const std::vector<int>& numbers) {
-    char byte = 0;
-    iovec piece = {&byte, 1};
-    std::vector<unsigned char> control(CMSG_SPACE(numbers.size() * sizeof(int)));
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const one = CMSG_FIRSTHDR(&message);
-    one->cmsg_level = SOL_SOCKET;
-    one->cmsg_type = SCM_RIGHTS;
-    one->cmsg_len = CMSG_LEN(numbers.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(one), numbers.data(), numbers.size() * sizeof(int));
-    ASSERT_EQ(::sendmsg(through.number(), &message, 0), 1);
-  }
-};
-
-TEST_F(handing_over, of_several_that_a_stranger_sends_at_once_one_is_taken_and_none_is_left_open) {
-  ramie::run([] {
-    wait_once();
-    for (const std::size_t count : {2U, 3U, 253U}) {
-      auto ends = net::socket_pair();
-      send_several(ends.first, std::vector<int>(count, 0));
-      const std::size_t before = open_descriptors();
-      const int number = ends.second.receive_descriptor();
-      EXPECT_EQ(open_descriptors(), before + 1) << count;
-      ::close(number);
-    }
-  });
-}
-
-TEST_F(handing_over, bytes_read_plainly_take_no_descriptor_along) {
-  ramie::run([] {
-    wait_once();
-    auto ends = net::socket_pair();
-    send_several(ends.first, {0, 0});
-    const std::size_t before = open_descriptors();
-    EXPECT_EQ(read_text(ends.second).size(), 1U);
-    EXPECT_EQ(open_descriptors(), before);
-  });
-}
-
-TEST_F(handing_over, more_than_one_message_could_carry_go_one_by_one) {
-  ramie::run([](ramie::scope& s) {
-    auto ends = net::socket_pair();
-    constexpr int count = 253 + 1;
-    s.spawn([&] {
-      for (int i = 0; i < count; ++i) ends.first.send_descriptor(0);
-      EXPECT_EQ(error_of([&] { ends.first.send_descriptor(-1); }), not_open);
-      ends.first.close();
-    });
-    for (int i = 0; i < count; ++i) ::close(ends.second.receive_descriptor());
-    EXPECT_EQ(error_of([&] { static_cast<void>(ends.second.receive_descriptor()); }), std::errc::no_message);
-    s.join();
-  });
-}
-
-TEST_F(handing_over, one_that_finds_no_place_says_so) {
-#if defined(__SANITIZE_ADDRESS__)
-  std::puts("skipped: the limit of descriptors: UBSan opens a pipe to look at an object's type");
-  GTEST_SKIP();
-#endif
-  ramie::run([] {
-    wait_once();
-    auto ends = net::socket_pair();
-    ends.first.send_descriptor(0);
-    ends.first.send_descriptor(0);
-    rlimit before{};
-    getrlimit(RLIMIT_NOFILE, &before);
-    const int free = dup(0);
-    rlimit less = before;
-    less.rlim_cur = static_cast<rlim_t>(free);
-    setrlimit(RLIMIT_NOFILE, &less);
-    std::error_code told;
-    std::string text;
-    try {
-      static_cast<void>(ends.second.receive_descriptor());
-    } catch (const std::system_error& error) {
-      told = error.code();
-      text = error.what();
-    }
-    setrlimit(RLIMIT_NOFILE, &before);
-    ::close(free);
-    EXPECT_EQ(told, std::errc::too_many_files_open);
-    EXPECT_NE(text.find("RLIMIT_NOFILE"), std::string::npos) << text;
-    ::close(ends.second.receive_descriptor());  // the next one
-  });
-}
-
-class letters : public net_world {};
-
-TEST_F(letters, one_that_is_longer_than_the_buffer_says_how_long_it_was) {
-  ramie::run([] {
-    const std::string name = "unix:@ramie-letters-" + std::to_string(getpid());
-    for (const std::string& where : {std::string("127.0.0.1:0"), name}) {
-      net::datagram one{net::endpoint(where)};
-      std::array<std::byte, 6> into{};
-      std::size_t whole = 0;
-      net::endpoint from;
-      for (const std::string text : {"short", "sixsix", "seven77", ""}) {
-        one.send_to(text, one.local());
-        EXPECT_EQ(one.receive_from(into, from, whole), std::min<std::size_t>(text.size(), into.size()));
-        EXPECT_EQ(whole, text.size());
+// Two threads, each with a scheduler, read one stream: each byte is somebody's, once.
+TEST_F(misuse, two_threads_that_read_one_stream_lose_nothing_of_it) {
+  for (const bool tcp : {true, false}) {
+    auto ends = tcp ? connected() : net::socket_pair();
+    std::atomic<std::size_t> got = 0;
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 2; ++i)
+      readers.emplace_back([&] { ramie::run([&] { got.fetch_add(drain(ends.first, 50)); }); });
+    ramie::run([&] {
+      for (int i = 0; i < 3000; ++i) {
+        ends.second.write_all("0123456789");
+        if (i % 100 == 0) ramie::this_task::sleep_for(100us);
       }
-      one.send_to(std::string(60'000, 'x'), one.local());
-      EXPECT_EQ(one.receive_from(net::stream::buffer(), from, whole), 0U);
-      EXPECT_EQ(whole, 60'000U);
-      EXPECT_EQ(from, one.local());
-      EXPECT_FALSE(ramie::try_for(2ms, [&] { one.receive_from(into, from); })) << "it was taken";
-    }
-  });
-}
-
-TEST(names_of_places, a_unix_name_that_is_too_long_is_refused_with_the_limit) {
-  for (const char* first : {"/", "@"}) {
-    EXPECT_NO_THROW(net::endpoint("unix:" + std::string(first) + std::string(106, 'x')));
-    try {
-      net::endpoint("unix:" + std::string(first) + std::string(107, 'x'));
-      ADD_FAILURE();
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code(), std::errc::invalid_argument);
-      EXPECT_NE(std::string(error.what()).find("at most 107 bytes, this one has 108"), std::string::npos)
-          << error.what();
-    }
+      ends.second.close();
+    });
+    for (std::thread& each : readers) each.join();
+    EXPECT_EQ(got.load(), 30'000U);
   }
-}
-
-TEST(names_of_places, a_zero_byte_ends_no_name_early) {
-  using namespace std::string_view_literals;
-  std::error_code error;
-  for (const std::string_view text : {"127.0.0.1\0.example.org:80"sv, "[::1\0]:80"sv, "unix:/tmp/a\0b"sv}) {
-    static_cast<void>(net::endpoint::parse(text, error));
-    EXPECT_EQ(error, std::errc::invalid_argument);
-  }
-  EXPECT_EQ(net::endpoint("unix:@a\0b"sv).text(), std::string("unix:@a\0b"sv)) << "an abstract name may have some";
-}
-
-TEST(names_of_places, the_interface_of_a_link_local_address_is_kept) {
-  EXPECT_EQ(net::endpoint("[fe80::1%lo]:80").text(), "[fe80::1%lo]:80");
-  EXPECT_EQ(net::endpoint("[fe80::1%1]:80"), net::endpoint("[fe80::1%lo]:80"));
-  EXPECT_FALSE(net::endpoint("[fe80::1%1]:80") == net::endpoint("[fe80::1%2]:80"));
-  EXPECT_EQ(net::endpoint("[fe80::1%4294967295]:80").text(), "[fe80::1%4294967295]:80");
-  std::error_code error;
-  for (const char* text : {"[fe80::1%]:80", "[fe80::1%no-such-interface]:80", "[fe80::1%0]:80", "[%lo]:80",
-                           "127.0.0.1%lo:80", "[fe80::1%4294967296]:80", "[fe80::1%-1]:80"}) {
-    static_cast<void>(net::endpoint::parse(text, error));
-    EXPECT_EQ(error, std::errc::invalid_argument) << text;
-  }
-}
-
-class selecting : public net_world {};
-
-TEST_F(selecting, one_that_is_closed_under_a_task_that_selects_wakes_it) {
-  ramie::run([](ramie::scope& s) {
-    auto ends = net::pipe_pair();
-    for (const bool limited : {false, true}) {
-      ramie::selector all;
-      ramie::selector::monitor reads(all, ends.first.number(), ramie::selector::interest::read);
-      auto selects = s.spawn([&] { return error_of([&] { limited ? all.select(10s) : all.select(); }); });
-      ramie::this_task::sleep_for(1ms);
-      all.close();
-      EXPECT_EQ(selects.get(), std::errc::operation_canceled);
-      EXPECT_EQ(error_of([&] { all.select(); }), not_open);
-    }
-  });
-}
-
-TEST_F(selecting, a_callback_that_throws_or_selects_again_loses_no_readiness) {
-  auto one = net::pipe_pair(), two = net::pipe_pair();
-  one.second.write_all("x");
-  two.second.write_all("x");
-  ramie::selector all;
-  ramie::selector::monitor first(all, one.first.number(), ramie::selector::interest::read);
-  ramie::selector::monitor second(all, two.first.number(), ramie::selector::interest::read);
-  EXPECT_THROW(all.select({}, [](ramie::selector::monitor&) { throw std::runtime_error("in a callback"); }),
-               std::runtime_error);
-  EXPECT_EQ(all.select(), 2U);
-  std::size_t inside = 0;
-  EXPECT_GE(all.select({}, [&](ramie::selector::monitor&) { inside += all.select(0ms); }), 1U);
-  EXPECT_GE(inside, 2U);
-  EXPECT_EQ(all.select(), 2U);
 }
 
 }  // namespace
