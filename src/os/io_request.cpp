@@ -28,23 +28,23 @@ int start_or_see(int descriptor, const sockaddr* address, socklen_t bytes) noexc
   return ::connect(descriptor, address, bytes) == 0 ? 0 : settled(io_kind::connect, -errno);
 }
 
-// Pipes raise SIGPIPE when nobody reads, and writev(2) has no flag against it: it is kept off this thread meanwhile,
-// and the one that this call has raised is taken back. Who blocks the signal himself finds it as always.
+// Pipes raise SIGPIPE when nobody reads, and writev(2) has no flag against it: it is kept off this thread meanwhile, and
+// the one that this call has raised is taken back. One that waited before, where the caller blocks it, stays.
 long write_quietly(int descriptor, const iovec* pieces, int count) noexcept {
-  sigset_t broken_pipe, before;
+  sigset_t broken_pipe, before, waited;
   sigemptyset(&broken_pipe);
   sigaddset(&broken_pipe, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const bool is_callers = sigismember(&before, SIGPIPE) != 0;
+  if (is_callers) sigpending(&waited);
   const long written = ::writev(descriptor, pieces, count);
   const int told = errno;
-  if (sigismember(&before, SIGPIPE) == 0) {
-    if (written < 0 && told == EPIPE) {
-      const timespec at_once{};
-      while (sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) {
-      }
+  if (written < 0 && told == EPIPE && !(is_callers && sigismember(&waited, SIGPIPE) != 0)) {
+    const timespec at_once{};
+    while (sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) {
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
+  if (!is_callers) pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = told;
   return written;
 }

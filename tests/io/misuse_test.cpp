@@ -284,12 +284,26 @@ TEST_F(misuse, writing_to_a_pipe_that_nobody_reads_is_an_error_not_a_signal) {
   auto ends = net::pipe_pair();
   ends.first.close();
   writes(ends.second);  // on a plain thread
-  sigset_t waiting;
-  sigpending(&waiting);
-  EXPECT_EQ(sigismember(&waiting, SIGPIPE), 0);
-  sigset_t blocked;
-  pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
-  EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
+  const auto waits = [] {
+    sigset_t waiting;
+    sigpending(&waiting);
+    return sigismember(&waiting, SIGPIPE) != 0;
+  };
+  EXPECT_FALSE(waits());
+  sigset_t before, broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  EXPECT_EQ(sigismember(&before, SIGPIPE), 0) << "as it was";
+  // Who blocks it finds none of ours, and his own where it was.
+  writes(ends.second);
+  EXPECT_FALSE(waits());
+  pthread_kill(pthread_self(), SIGPIPE);
+  writes(ends.second);
+  EXPECT_TRUE(waits());
+  int taken = 0;
+  sigwait(&broken_pipe, &taken);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST_F(misuse, a_number_that_is_no_descriptor_is_not_taken_over) {
