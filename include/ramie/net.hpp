@@ -16,8 +16,9 @@
 //
 // Errors: std::system_error naming the call and the address, or an std::error_code in the overloads that take one.
 // Waiting while the object is closed elsewhere ends with operation_canceled, a call after that with
-// bad_file_descriptor. ramie::cancelled is thrown from both kinds of overload, and never together with bytes: what was
-// moved is returned, or is still there for the next read. SIGPIPE is never raised.
+// bad_file_descriptor; destroying it is a close(), also for those that are in one of its calls. ramie::cancelled is
+// thrown from both kinds of overload, and never together with bytes: what was moved is returned, or is still there for
+// the next read. SIGPIPE is never raised.
 #pragma once
 
 #include <cstddef>
@@ -149,9 +150,7 @@ class stream : public socket {
     return write_all(std::as_bytes(std::span(from)), error);
   }
   // Begins at `done` and keeps it true, also when it throws: after a time limit the same call goes on where it was.
-  void write_all(const_buffer from, std::size_t& done) {
-    while (done < from.size()) done += write_some(from.subspan(done));
-  }
+  void write_all(const_buffer from, std::size_t& done);
   void write_all(std::string_view from, std::size_t& done) { write_all(std::as_bytes(std::span(from)), done); }
   // As much as fits; less only when the stream ended before. What was read when it is cancelled or fails lies in
   // `into`: of a failure the overload with an error says how much, of a cancellation too the one with `done`.
@@ -162,14 +161,7 @@ class stream : public socket {
     return read_exactly(std::as_writable_bytes(into), error);
   }
   // As write_all with `done`, which it returns.
-  std::size_t read_exactly(buffer into, std::size_t& done) {
-    while (done < into.size()) {
-      const std::size_t got = read_some(into.subspan(done));
-      if (got == 0) break;
-      done += got;
-    }
-    return done;
-  }
+  std::size_t read_exactly(buffer into, std::size_t& done);
   std::size_t read_exactly(std::span<char> into, std::size_t& done) {
     return read_exactly(std::as_writable_bytes(into), done);
   }

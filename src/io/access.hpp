@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace ramie::inline v0::net {
 
@@ -46,12 +47,35 @@ struct access {
     one.kind = &(kind == os::io_kind::send ? writing : reading)[static_cast<std::size_t>(on.kind_)];
     return poll::perform(one);
   }
+  // Not open when the number is gone.
+  static void share(const socket& of, socket& with) noexcept {
+    if (of.descriptor_ == nullptr || !of.descriptor_->use()) return;
+    with.descriptor_ = of.descriptor_;
+    with.kind_ = of.kind_;
+  }
+  static void unshare(socket& with) noexcept {
+    if (poll::descriptor* const shared = std::exchange(with.descriptor_, nullptr)) shared->let_go();
+  }
   static stream accepted(const socket& door, int number);
   // Of an open one; throws bad_file_descriptor.
   static int number_of(const socket& one, const char* call);
   // Throw also for other kinds: not_a_socket, operation_not_supported.
   static int number_of_tcp(const socket& one, const char* call);
   static int number_of_unix(const socket& one, const char* call);
+};
+
+// A socket's descriptor for a call of several operations: the socket may be destroyed between two of them.
+template <class Kind>
+class held {
+ public:
+  explicit held(const Kind& one) noexcept { access::share(one, here_); }
+  ~held() { access::unshare(here_); }
+  held(const held&) = delete;
+  held& operator=(const held&) = delete;
+  [[nodiscard]] Kind& operator*() noexcept { return here_; }
+
+ private:
+  Kind here_;
 };
 
 // One that stayed with the parent of a fork has the generic category, by which result_of() knows it.

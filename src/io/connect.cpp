@@ -97,15 +97,17 @@ listener::listener(const endpoint& where, listener_options options) {
 }
 
 stream listener::accept() {
-  const int result = accept_on(*this);
+  held here(*this);
+  const int result = accept_on(*here);
   if (is_out_of_descriptors(result)) fail_out_of_descriptors(result);
-  return access::accepted(*this, checked(result, "accept"));
+  return access::accepted(*here, checked(result, "accept"));
 }
 
 stream listener::accept(std::error_code& error) {
-  const int result = accept_on(*this);
+  held here(*this);
+  const int result = accept_on(*here);
   error = result < 0 ? code_of(result) : std::error_code();
-  return result < 0 ? stream() : access::accepted(*this, result);
+  return result < 0 ? stream() : access::accepted(*here, result);
 }
 
 listener listener::adopt(int number, bool keep) {

@@ -88,29 +88,48 @@ std::size_t stream::write_some(std::span<const const_buffer> from, std::error_co
 }
 
 void stream::write_all(const_buffer from) {
-  while (!from.empty()) from = from.subspan(write_some(from));
+  std::size_t done = 0;
+  write_all(from, done);
+}
+void stream::write_all(const_buffer from, std::size_t& done) {
+  held here(*this);
+  while (done < from.size()) {
+    const const_buffer rest = from.subspan(done);
+    done += static_cast<std::size_t>(checked(move(*here, true, rest.data(), rest.size()), "write_all"));
+  }
 }
 std::size_t stream::write_all(const_buffer from, std::error_code& error) {
+  held here(*this);
   std::size_t done = 0;
   succeed(error);
   while (done < from.size() && !error) {
-    const stream::const_buffer rest = from.subspan(done);
-    done += told(move(*this, true, rest.data(), rest.size()), error);
+    const const_buffer rest = from.subspan(done);
+    done += told(move(*here, true, rest.data(), rest.size()), error);
   }
   return done;
 }
 
 std::size_t stream::read_exactly(buffer into) {
-  std::error_code error;
-  const std::size_t done = read_exactly(into, error);
-  if (error) fail(result_of(error), "read_exactly");
+  std::size_t done = 0;
+  return read_exactly(into, done);
+}
+std::size_t stream::read_exactly(buffer into, std::size_t& done) {
+  held here(*this);
+  while (done < into.size()) {
+    const buffer rest = into.subspan(done);
+    const int got = checked(move(*here, false, rest.data(), rest.size()), "read_exactly");
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
   return done;
 }
 std::size_t stream::read_exactly(buffer into, std::error_code& error) {
+  held here(*this);
   std::size_t done = 0;
   succeed(error);
   while (done < into.size()) {
-    const std::size_t got = read_some(into.subspan(done), error);
+    const buffer rest = into.subspan(done);
+    const std::size_t got = told(move(*here, false, rest.data(), rest.size()), error);
     if (got == 0) break;
     done += got;
   }

@@ -23,6 +23,10 @@ namespace ramie::os {
 #if RAMIE_HAS_LIBURING
 namespace {
 
+// Counts rings that began and that ended. The memory of one that has ended may be the next one's, on another thread: the
+// kernel orders the two, and by this ThreadSanitizer knows, which does not see liburing's own calls of the system.
+std::atomic<unsigned> turns = 0;
+
 constexpr std::uint64_t cancel_tag = 0, rouser_tag = UINT64_MAX;
 // Answers that fit before the kernel has to keep them in a list of its own.
 constexpr unsigned answers_per_entry = 8;
@@ -40,6 +44,7 @@ class kernel_ring final : public ring {
  public:
   kernel_ring() = default;
   ~kernel_ring() override {
+    turns.fetch_add(1, std::memory_order_acq_rel);
     if (made_ && !is_inherited()) {
       io_uring_queue_exit(&ring_);
     } else if (made_) {
@@ -103,6 +108,7 @@ int kernel_ring::make(unsigned entries) noexcept {
   if (refused != 0) return refused;
   made_ = true;
   entries_ = entries;
+  turns.fetch_add(1, std::memory_order_acq_rel);
   io_uring_ring_dontfork(&ring_);
   return 0;
 }

@@ -158,7 +158,7 @@ TEST(g, one_that_is_closed_under_a_task_that_selects_wakes_it) {
       selector all;
       monitor reads(all, ends.first.number(), interest::read);
       auto selects = s.spawn([&] { return error_of([&] { limited ? all.select(10s) : all.select(); }); });
-      ramie::this_task::sleep_for(1ms);
+      ramie_test::let_others_wait();
       all.close();
       EXPECT_EQ(selects.get(), std::errc::operation_canceled);
       EXPECT_EQ(error_of([&] { all.select(); }), std::errc::bad_file_descriptor);

@@ -83,6 +83,11 @@ inline std::string read_text(net::stream& from, std::size_t most = 4096) {
   return text;
 }
 
+// Those that were spawned wait now for what they wait for.
+inline void let_others_wait() {
+  for (int i = 0; i < 3; ++i) ramie::this_task::yield();
+}
+
 // Reads to the end; how many bytes there were.
 inline std::size_t drain(net::stream& from, std::size_t at_once = 4096) {
   std::size_t total = 0;

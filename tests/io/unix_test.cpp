@@ -287,7 +287,7 @@ TEST_F(datagrams, one_that_is_closed_wakes_who_waits_for_a_message) {
       net::endpoint from;
       return error_of([&] { one.receive_from(into, from); });
     });
-    ramie::this_task::sleep_for(1ms);
+    let_others_wait();
     one.close();
     EXPECT_EQ(receives.get(), std::errc::operation_canceled);
   });
