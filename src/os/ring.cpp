@@ -23,8 +23,8 @@ namespace ramie::os {
 #if RAMIE_HAS_LIBURING
 namespace {
 
-// Counts rings that began and that ended. The memory of one that has ended may be the next one's, on another thread: the
-// kernel orders the two, and by this ThreadSanitizer knows, which does not see liburing's own calls of the system.
+// Counts rings that began and that ended. The memory of one that has ended may be the next one's, on another thread:
+// the kernel orders the two, and by this ThreadSanitizer knows, which does not see liburing's own calls of the system.
 std::atomic<unsigned> turns = 0;
 
 constexpr std::uint64_t cancel_tag = 0, rouser_tag = UINT64_MAX;
