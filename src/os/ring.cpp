@@ -65,6 +65,8 @@ class kernel_ring final : public ring {
   int listen() noexcept override;
   void rouse() noexcept override;
   int renew() noexcept override;
+  [[nodiscard]] bool tells_watchers() const noexcept override { return !defers_; }
+  int be_watched() noexcept override;
 
  private:
   [[nodiscard]] bool is_inherited() const noexcept { return made_in_.load(std::memory_order_relaxed) != fork_count(); }
@@ -81,6 +83,8 @@ class kernel_ring final : public ring {
   std::atomic<bool> owes_rouse_ = false;
   bool listens_ = false;
   bool knows_poll_first_ = false;
+  bool defers_ = false;          // answers wait until the thread enters
+  bool is_watched_ = false;      // so they may not
   std::uint64_t roused_by_ = 0;  // the kernel writes the eventfd's counter here
 };
 
@@ -88,21 +92,22 @@ class kernel_ring final : public ring {
 int kernel_ring::make(unsigned entries) noexcept {
   constexpr unsigned plain = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   constexpr unsigned ways[] = {
-      // Answers are put down whenever the thread enters the kernel by itself, instead of interrupting it. What waits
-      // for
-      // that is told by a flag in shared memory, so that take() enters only when there is something. Linux 5.19.
-      // Not IORING_SETUP_DEFER_TASKRUN, although it is 0.1x better with 10,000 connections: who polls such a ring, as
-      // the host of descriptor() does, is not told of answers (Linux 6.18), nor is an eventfd that is registered.
+      // Answers are put down when the thread enters the kernel for them, all at once. What waits for that is told by a
+      // flag in shared memory, so that take() enters only when there is something. Linux 6.1.
+      plain | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+      // Whenever it enters the kernel by itself, instead of being interrupted. Linux 5.19.
       plain | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
       plain,
   };
-  int refused = 0;
+  int refused = -EINVAL;
   for (const unsigned flags : ways) {
+    defers_ = (flags & IORING_SETUP_DEFER_TASKRUN) != 0;
+    if (defers_ && is_watched_) continue;
     io_uring_params how{};
     how.cq_entries = entries * answers_per_entry;
     how.flags = flags;
     refused = io_uring_queue_init_params(entries, &ring_, &how);
-    knows_poll_first_ = (flags & IORING_SETUP_COOP_TASKRUN) != 0;  // came with it
+    knows_poll_first_ = flags != plain;  // came with the second
     if (refused != -EINVAL) break;
   }
   if (refused != 0) return refused;
@@ -110,6 +115,22 @@ int kernel_ring::make(unsigned entries) noexcept {
   entries_ = entries;
   turns.fetch_add(1, std::memory_order_acq_rel);
   io_uring_ring_dontfork(&ring_);
+  return 0;
+}
+
+int kernel_ring::be_watched() noexcept {
+  if (!defers_) return 0;
+  io_uring before = ring_;
+  is_watched_ = true;
+  if (const int refused = make(entries_); refused != 0) {
+    ring_ = before;
+    defers_ = true;
+    is_watched_ = false;
+    return refused;
+  }
+  io_uring_queue_exit(&before);
+  listens_ = false;
+  io_uring_register_ring_fd(&ring_);
   return 0;
 }
 
@@ -127,6 +148,7 @@ std::string kernel_ring::set_up(unsigned entries) {
 // What the inherited one holds is not mapped here, so it is only closed, by its number's next file.
 int kernel_ring::renew() noexcept {
   kernel_ring fresh;
+  fresh.is_watched_ = is_watched_;
   fresh.rouser_ = eventfd(0, EFD_CLOEXEC);
   if (fresh.rouser_ < 0) return -errno;
   if (const int refused = fresh.make(entries_); refused != 0) return refused;
@@ -138,6 +160,7 @@ int kernel_ring::renew() noexcept {
   if (const int refused = take_number(fresh.rouser_, rouser_); refused != 0) return refused;
   fresh.rouser_ = -1;
   knows_poll_first_ = fresh.knows_poll_first_;
+  defers_ = fresh.defers_;
   listens_ = false;
   io_uring_register_ring_fd(&ring_);
   made_in_.store(fork_count(), std::memory_order_seq_cst);

@@ -295,6 +295,9 @@ int runtime::descriptor() {
   if (here.options.clock == clock_kind::fake || here.options.io == io_kind::fake) {
     throw std::logic_error("runtime::descriptor: a fake clock and a fake world do not wait in a host's loop");
   }
+  if (parking::this_host() != nullptr) return here.scheduler.descriptor();
+  // Operations that are in flight may have to be found, by the tasks that wait for them.
+  const state::at_work working(here);
   return here.scheduler.descriptor();
 }
 

@@ -30,9 +30,10 @@ class poller {
   // Any thread: sleep() returns, also one that is only about to begin.
   virtual void rouse() noexcept = 0;
   // For a thread that waits in a loop of somebody else's. The descriptor is readable when look() would find something,
-  // or somebody has roused; -1: there is none. hand_over() comes before each wait there: what was asked of the kernel
-  // is on its way. False: some of it was refused for now, and is to be asked again in a millisecond.
-  [[nodiscard]] virtual int host_descriptor() const noexcept { return -1; }
+  // or somebody has roused; -1: there is none. Throws std::system_error when it cannot be made so. hand_over() comes
+  // before each wait there: what was asked of the kernel is on its way. False: some of it was refused for now, and is
+  // to be asked again in a millisecond.
+  [[nodiscard]] virtual int host_descriptor() { return -1; }
   virtual bool hand_over() noexcept { return true; }
   // Operations that may still end by themselves. While there are any, nothing is stuck.
   [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;

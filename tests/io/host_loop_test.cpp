@@ -2,6 +2,7 @@
 //
 // Nothing here calls run() or run_once(): no thread of ours is ever started.
 #include "io/net_world.hpp"
+#include "io/poll_host.hpp"
 
 #include <ramie/channel.hpp>
 #include <ramie/event.hpp>
@@ -9,7 +10,6 @@
 #include <ramie/runtime.hpp>
 
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #if RAMIE_TEST_GLIB
 #include <glib-unix.h>
@@ -37,31 +37,8 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace net = ramie::net;
-
-std::int64_t rounded_up_ms(std::chrono::nanoseconds due) {
-  return std::chrono::ceil<std::chrono::milliseconds>(due).count();
-}
-
-// The least that a loop can be.
-class poll_host {
- public:
-  explicit poll_host(ramie::runtime& app) : app_(app), watched_(app.descriptor()) {}
-  void run_until(const std::function<bool()>& done) {
-    while (!done()) {
-      pollfd one = {watched_, POLLIN, 0};
-      const int wait_ms = due_ ? static_cast<int>(std::min<std::int64_t>(rounded_up_ms(*due_), 1000)) : 1000;
-      ::poll(&one, 1, wait_ms);
-      due_ = app_.run_ready();
-      ++turns;
-    }
-  }
-  int turns = 0;
-
- private:
-  ramie::runtime& app_;
-  const int watched_;
-  std::optional<std::chrono::nanoseconds> due_;
-};
+using ramie_test::poll_host;
+using ramie_test::rounded_up_ms;
 
 #if RAMIE_TEST_GLIB
 class glib_host {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace ramie::inline v0::poll {
@@ -105,6 +106,10 @@ bool uring_poller::take_answers() noexcept {
     for (std::size_t i = 0; i < count; ++i) {
       auto& one = *reinterpret_cast<operation*>(static_cast<std::uintptr_t>(answers[i].tag));
       if (one.owing) forgive(one);
+      if (is_moving_ && answers[i].result == -ECANCELED && !one.called_off) {
+        ++came_back_;
+        continue;
+      }
       ended(one, answers[i].result);
     }
     any = any || count != 0 || roused;
@@ -119,6 +124,31 @@ void uring_poller::look(bool sleeps_next) noexcept {
   if (sleeps_next || !ring_->has_batch()) return;
   ring_->submit();  // refused for now: the batch stays
   take_answers();
+}
+
+void uring_poller::move_to_a_watched_ring() {
+  const auto enter = [this] {
+    const int refused = ring_->submit_and_wait(os::monotonic_now_ns() + again_after_ns);
+    if (refused == -EBUSY || refused == -EAGAIN || refused == -ENOMEM)
+      os::sleep_until(os::monotonic_now_ns() + again_after_ns);
+    take_answers();
+  };
+  for (pay(); first_owing_ != nullptr; pay()) enter();
+  is_moving_ = true;
+  came_back_ = 0;
+  each_in_flight([&](operation& one) noexcept {
+    while (!push_cancel(one)) enter();
+  });
+  while (in_flight_ != came_back_) enter();
+  is_moving_ = false;
+  const int refused = ring_->be_watched();
+  each_in_flight([this](operation& one) noexcept { start(one); });
+  if (refused != 0) throw std::system_error(-refused, std::system_category(), "io_uring_setup, for a host to watch");
+}
+
+int uring_poller::host_descriptor() {
+  if (!ring_->tells_watchers()) move_to_a_watched_ring();
+  return ring_->descriptor();
 }
 
 bool uring_poller::hand_over() noexcept {

@@ -22,7 +22,7 @@ class uring_poller final : public completion_poller {
   void look(bool sleeps_next) noexcept override;
   bool sleep(std::int64_t due_ns) noexcept override;
   void rouse() noexcept override { ring_->rouse(); }
-  [[nodiscard]] int host_descriptor() const noexcept override { return ring_->descriptor(); }
+  [[nodiscard]] int host_descriptor() override;
   bool hand_over() noexcept override;
 
  protected:
@@ -38,10 +38,14 @@ class uring_poller final : public completion_poller {
   void forgive(operation& one) noexcept;
   // False: there was no answer.
   bool take_answers() noexcept;
+  // All that is in flight comes back, what was not done is asked again of a ring that can be watched.
+  void move_to_a_watched_ring();
 
   const std::unique_ptr<os::ring> ring_;
   operation* first_owing_ = nullptr;
   operation** last_owing_ = &first_owing_;
+  bool is_moving_ = false;
+  std::size_t came_back_ = 0;  // undone, while it moves
 };
 
 }  // namespace ramie::inline v0::poll
