@@ -94,7 +94,11 @@ class host : public running_slice {
     }
   }
   // Home thread: it may go on.
-  void make_ready(parked& one) noexcept { (looks_around ? urgent : ready).push(&one); }
+  void make_ready(parked& one) noexcept {
+    if (!looks_around) return ready.push(&one);
+    __builtin_prefetch(&one);  // it has mostly waited for long
+    urgent.push(&one);
+  }
   // Any thread: posts a letter. What it says may be the host's end, so the host must not go before its posters have.
   void post(letter& one) noexcept {
     posting_.fetch_add(1, std::memory_order_relaxed);

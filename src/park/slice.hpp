@@ -12,14 +12,25 @@ namespace ramie::inline v0::parking {
 // How far ahead in the line a task's words and its stack are fetched. Measured with `ramie bench scheduler`, `yield`.
 inline constexpr std::size_t fetch_words_ahead = 24, fetch_stack_ahead = 12;
 
-[[gnu::always_inline]] inline void fetch_ahead(const ready_ring& line) noexcept {
-  if (line.size() <= fetch_words_ahead) return;
-  __builtin_prefetch(line.coming(fetch_words_ahead));
-  // Where it goes on, and beyond the red zone the frames that it returns through.
-  const std::uintptr_t sp = line.coming(fetch_stack_ahead)->chain.sp;
+// Where it goes on, and beyond the red zone the frames that it returns through.
+[[gnu::always_inline]] inline void fetch_stack(const parked& one) noexcept {
+  const std::uintptr_t sp = one.chain.sp;
   context::prefetch_stack(sp);
   context::prefetch_stack(sp + 128);
   context::prefetch_stack(sp + 192);
+}
+
+[[gnu::always_inline]] inline void fetch_ahead(const ready_ring& line) noexcept {
+  if (line.size() <= fetch_words_ahead) return;
+  __builtin_prefetch(line.coming(fetch_words_ahead));
+  fetch_stack(*line.coming(fetch_stack_ahead));
+}
+
+// Those that are woken come in bursts, often short ones. Their words were asked for when they were woken. Measured with
+// `starvation`: 8 before 4.
+inline constexpr std::size_t fetch_woken_ahead = 8;
+[[gnu::always_inline]] inline void fetch_ahead_of_woken(const ready_ring& line) noexcept {
+  if (line.size() > fetch_woken_ahead) fetch_stack(*line.coming(fetch_woken_ahead));
 }
 
 // The next task, if control can pass to it when it has a stack; null: it is for the loop to go on.

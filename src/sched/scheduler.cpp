@@ -237,9 +237,14 @@ bool scheduler::take_base(parked& task) {
 // Inlined into the loop: a call between two switches would make the returns of both sides mispredict.
 [[gnu::always_inline]] inline void scheduler::run_slice() {
   const bool is_urgent = !urgent.empty() && (ready.empty() || urgent_credit_ > 0);
-  parking::ready_ring& line = is_urgent ? urgent : ready;
-  parking::fetch_ahead(line);
-  parked* task = line.pop();
+  parked* task = nullptr;
+  if (is_urgent) {
+    parking::fetch_ahead_of_woken(urgent);
+    task = urgent.pop();
+  } else {
+    parking::fetch_ahead(ready);
+    task = ready.pop();
+  }
   if (task->chain.leaf == nullptr) [[unlikely]] {
     if (!take_base(*task)) return;
   }
