@@ -28,8 +28,8 @@ int start_or_see(int descriptor, const sockaddr* address, socklen_t bytes) noexc
   return ::connect(descriptor, address, bytes) == 0 ? 0 : settled(io_kind::connect, -errno);
 }
 
-// Pipes raise SIGPIPE when nobody reads, and writev(2) has no flag against it: it is kept off this thread meanwhile, and
-// the one that this call has raised is taken back. One that waited before, where the caller blocks it, stays.
+// Pipes raise SIGPIPE when nobody reads, and writev(2) has no flag against it: it is kept off this thread meanwhile,
+// and the one that this call has raised is taken back. One that waited before, where the caller blocks it, stays.
 long write_quietly(int descriptor, const iovec* pieces, int count) noexcept {
   sigset_t broken_pipe, before, waited;
   sigemptyset(&broken_pipe);
