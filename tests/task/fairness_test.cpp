@@ -63,7 +63,10 @@ TEST_F(fairness_test, who_is_ready_has_turns_while_thousands_are_woken) {
   const auto body = [&](scope& s) {
     s.spawn([&] {
       ramie::this_task::sleep_for(1ms);  // woken first, and ready when its first slice is over
-      for (; woken != count; ++turns) ramie::this_task::reduce(4001);
+      while (woken != count) {
+        ramie::this_task::reduce(4001);
+        ++turns;
+      }
     });
     for (std::size_t i = 0; i < count; ++i) {
       s.spawn([&] {
