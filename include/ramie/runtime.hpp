@@ -102,7 +102,7 @@ class runtime_ref {
 
  private:
   friend class runtime;
-  struct link;
+  struct [[gnu::visibility("hidden")]] link;
   explicit runtime_ref(std::shared_ptr<link> to) noexcept : link_(std::move(to)) {}
   tasking::record* create(std::size_t payload_bytes, const tasking::operations* how, const task_options& options,
                           const call_site& site) const;
