@@ -170,13 +170,14 @@ TEST_F(cores_test, pinned_threads_run_on_one_processor_and_the_caller_is_let_go_
 }
 
 TEST_F(cores_test, the_first_failure_stops_the_others_with_itself_as_the_cause) {
-  std::atomic<int> told = 0;
+  std::atomic<int> told = 0, begun = 0;
   try {
     ramie::run_per_core(3, [&](unsigned index) {
       if (index == 1) {
-        ramie::this_task::sleep_for(2ms);
+        while (begun != 2) ramie::this_task::sleep_for(1ms);
         throw std::range_error("core 1");
       }
+      ++begun;
       try {
         ramie::this_task::sleep_for(1h);
       } catch (const ramie::cancelled& cancelled) {
