@@ -5,6 +5,8 @@
 #include "backtrace/symbolizer.hpp"
 #include "os/signal_safe.hpp"
 
+#include <pthread.h>
+
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -28,6 +30,10 @@ struct workspace {
 };
 workspace space;
 std::atomic<int> reporting_thread = 0;
+
+// Whoever was reporting in the parent is not in the child, which would wait for its turn in vain.
+void nobody_reports() noexcept { reporting_thread.store(0, std::memory_order_relaxed); }
+[[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(nullptr, nullptr, &nobody_reports); }
 
 bool take_turn() noexcept {
   const int me = os::thread_number();
