@@ -1,5 +1,6 @@
 #include "bench_scheduler_loops.hpp"
 
+#include "bench_clock.hpp"
 #include "bench_machine.hpp"
 
 #include <ramie/channel.hpp>
@@ -22,16 +23,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-double ns_since(clock::time_point start) {
-  return std::chrono::duration<double, std::nano>(clock::now() - start).count();
-}
-
-double percentile(std::vector<double>& samples, double share) {
-  const auto place = static_cast<std::ptrdiff_t>(static_cast<double>(samples.size() - 1) * share);
-  std::nth_element(samples.begin(), samples.begin() + place, samples.end());
-  return samples[static_cast<std::size_t>(place)];
-}
 
 // Bytes of [low, high) that are in memory.
 std::size_t resident_between(std::uintptr_t low, std::uintptr_t high) {
