@@ -1,14 +1,13 @@
 // A plain fork() while other threads have fibers: the child's new threads get the memory of those that it does not
 // have.
+#include "fiber/forked.hpp"
+
 #include <ramie/fiber.hpp>
 #include <ramie/stack.hpp>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <thread>
 
 namespace ramie_test {
@@ -17,10 +16,7 @@ namespace {
 class fiber_fork_test : public testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
-    std::printf("skipped: a fork with threads: ThreadSanitizer's child starts no threads\n");
-    GTEST_SKIP();
-#endif
+    if (!children_start_threads()) GTEST_SKIP();
   }
 };
 
@@ -58,18 +54,6 @@ class other_thread {
   }};
 };
 
-template <class Body>
-int exit_code_of_child(Body body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    _exit(body());
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
-}
-
 void use_a_fiber() {
   ramie::fiber one([] { ramie::this_fiber::suspend(); });
   one.resume();
@@ -79,7 +63,7 @@ void use_a_fiber() {
 TEST_F(fiber_fork_test, a_new_thread_of_the_child_does_not_end_the_fibers_of_one_that_is_not_there) {
   const other_thread there;
   destroyed = 0;
-  EXPECT_EQ(exit_code_of_child([] {
+  EXPECT_EQ(code_of_child([] {
               for (int i = 0; i < 3; ++i) {
                 // One is left suspended, so at the thread's end its fibers are looked for.
                 std::thread([] { (new ramie::fiber([] { ramie::this_fiber::suspend(); }))->resume(); }).join();
@@ -92,7 +76,7 @@ TEST_F(fiber_fork_test, a_new_thread_of_the_child_does_not_end_the_fibers_of_one
 TEST_F(fiber_fork_test, the_child_counts_its_stacks_however_many_threads_it_has_had) {
   use_a_fiber();
   const other_thread there;
-  EXPECT_EQ(exit_code_of_child([] {
+  EXPECT_EQ(code_of_child([] {
               for (int i = 0; i < 3; ++i) {
                 std::thread([] {
                   use_a_fiber();

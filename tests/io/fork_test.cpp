@@ -1,11 +1,9 @@
 // A plain fork() of a process that has pollers and selectors: the parent's do not notice, and the child's are its own.
-#include "net_world.hpp"
+#include "fiber/forked.hpp"
+#include "io/net_world.hpp"
 
 #include <ramie/offload.hpp>
 #include <ramie/selector.hpp>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -19,35 +17,10 @@ using ramie::selector;
 class fork_test : public net_world {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
-    std::printf("skipped: a fork with threads: ThreadSanitizer's child starts no threads\n");
-    GTEST_SKIP();
-#endif
+    if (!children_start_threads()) GTEST_SKIP();
     net_world::SetUp();
   }
 };
-
-// What the child's body answers; 98: it hung, 99: it threw. The thread blocks meanwhile, and with it the parent's
-// tasks.
-template <class F>
-int code_of_child(F&& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    int code = 99;
-    try {
-      code = body();
-    } catch (const std::exception& error) {
-      std::printf("in the child: %s\n", error.what());
-      std::fflush(stdout);
-    } catch (...) {  // no test goes on here
-    }
-    _exit(code);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status) == SIGALRM ? 98 : 100 + WTERMSIG(status);
-}
 
 // A client and a server of this process speak some rounds.
 bool echoes(int rounds) {
@@ -234,11 +207,7 @@ TEST_F(fork_test, who_is_cancelled_in_the_child_ends_there) {
 }
 
 TEST_F(fork_test, a_fork_while_another_thread_serves_leaves_both_able) {
-#if defined(__SANITIZE_ADDRESS__)
-  std::printf(
-      "skipped: a fork while other threads allocate: AddressSanitizer's allocator is locked in the child for ever\n");
-  GTEST_SKIP();
-#endif
+  if (!others_may_allocate_at_a_fork()) GTEST_SKIP();
   std::atomic<bool> over = false;
   std::thread other([&] {
     ramie::run([&] {

@@ -1,7 +1,7 @@
 // A plain fork() while calls run and wait.
+#include "fiber/forked.hpp"
 #include "offload/offload_world.hpp"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace ramie_test {
@@ -13,30 +13,18 @@ using ramie::scope;
 class fork_test : public offload_world {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
-    std::printf("skipped: a fork with threads: ThreadSanitizer's child starts no threads\n");
-    GTEST_SKIP();
-#endif
+    if (!children_start_threads()) GTEST_SKIP();
   }
 };
-
-// The child's exit code says what went wrong; 0: nothing.
-int wait_for(pid_t child) {
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
-}
 
 TEST_F(fork_test, a_childs_calls_get_threads_of_their_own) {
   ramie::run([&] {
     offload(pool, [] {});
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(20);
-      const bool good = offload(pool, [] { return getppid() != 0; }) && pool.statistics().threads == 1;
-      _exit(good ? 0 : 1);
-    }
-    EXPECT_EQ(wait_for(child), 0);
+    EXPECT_EQ(code_of_child([&] {
+                const bool good = offload(pool, [] { return getppid() != 0; }) && pool.statistics().threads == 1;
+                return good ? 0 : 1;
+              }),
+              0);
   });
 }
 
@@ -59,14 +47,12 @@ TEST_F(fork_test, what_ran_or_waited_in_the_parent_ends_with_an_error_in_the_chi
     }
     wait_for_running(2);
     wait_for_queued(2);
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(20);
-      in_child = true;
-      s.join();
-      _exit(lost == 4 ? 0 : 2 + lost);
-    }
-    EXPECT_EQ(wait_for(child), 0);
+    EXPECT_EQ(code_of_child([&] {
+                in_child = true;
+                s.join();
+                return lost == 4 ? 0 : 2 + lost;
+              }),
+              0);
     open = true;
     s.join();
     EXPECT_EQ(lost, 0);
@@ -74,11 +60,7 @@ TEST_F(fork_test, what_ran_or_waited_in_the_parent_ends_with_an_error_in_the_chi
 }
 
 TEST_F(fork_test, a_fork_at_any_moment_leaves_the_child_able_to_call) {
-#if defined(__SANITIZE_ADDRESS__)
-  std::printf(
-      "skipped: a fork while other threads allocate: AddressSanitizer's allocator is locked in the child for ever\n");
-  GTEST_SKIP();
-#endif
+  if (!others_may_allocate_at_a_fork()) GTEST_SKIP();
   std::atomic<bool> over = false;
   std::thread busy([&] {
     ramie::run([&](scope& s) {
@@ -97,12 +79,7 @@ TEST_F(fork_test, a_fork_at_any_moment_leaves_the_child_able_to_call) {
     });
   });
   for (int i = 0; i < 40; ++i) {
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(20);
-      _exit(ramie::offload([] { return 1; }) == 1 ? 0 : 1);
-    }
-    EXPECT_EQ(wait_for(child), 0) << i;
+    EXPECT_EQ(code_of_child([] { return ramie::offload([] { return 1; }) == 1 ? 0 : 1; }), 0) << i;
   }
   over = true;
   busy.join();

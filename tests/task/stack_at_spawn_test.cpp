@@ -1,11 +1,10 @@
 // A task that has its stack before it starts, so that a refusal is its spawner's and not its scope's.
+#include "fiber/forked.hpp"
 #include "task/task_world.hpp"
 
 #include <ramie/stack.hpp>
 
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -141,13 +140,15 @@ TEST_F(stack_at_spawn, another_threads_scheduler_cannot_be_asked_for_one) {
   });
 }
 
+constexpr int not_kept = 77;  // emulators accept the limit and do not keep it
+
 // What a server does where the address space is limited: each connection that finds no stack is refused, the others
 // are served.
 int serve_at_the_limit() {
   std::size_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   const rlimit limit{pages * 4096 + (std::size_t{1} << 30), RLIM_INFINITY};
-  if (setrlimit(RLIMIT_AS, &limit) != 0) return 77;
+  if (setrlimit(RLIMIT_AS, &limit) != 0) return not_kept;
   int served = 0, refused = 0;
   ramie::run([&](scope& s) {
     for (int i = 0; i < 64; ++i) {
@@ -165,7 +166,7 @@ int serve_at_the_limit() {
     s.join();
     s.spawn([&] { ++served; }, {.stack_bytes = std::size_t{128} << 20, .stack_at_spawn = true});
   });
-  if (refused == 0) return 77;  // emulators accept the limit and do not keep it
+  if (refused == 0) return not_kept;
   return served + refused == 65 && served >= 2 ? 0 : 1;
 }
 
@@ -174,16 +175,12 @@ TEST_F(stack_at_spawn, at_the_limit_some_are_refused_and_the_others_served) {
   std::puts("skipped: a limit of the address space: the sanitizer's shadow needs it");
   GTEST_SKIP();
 #endif
-  const pid_t child = fork();
-  if (child == 0) _exit(serve_at_the_limit());
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 77) {
+  const int code = code_of_child(&serve_at_the_limit);
+  if (code == not_kept) {
     std::puts("skipped: RLIMIT_AS: this machine or emulator does not keep to it");
     GTEST_SKIP();
   }
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(code, 0);
 }
 
 }  // namespace
