@@ -17,8 +17,8 @@ using ramie::selector;
 class fork_test : public net_world {
  protected:
   void SetUp() override {
-    if (!children_start_threads()) GTEST_SKIP();
     net_world::SetUp();
+    if (!children_start_threads()) GTEST_SKIP();
   }
 };
 
