@@ -71,13 +71,10 @@ void use_run() {
 void use_offload() {
   if (ramie::offload([] { return 7; }) != 7) std::abort();
 }
-// Not looked up: whether the C library's own lists outlive a fork is its affair.
+// A way to write an address that only the C library knows: nothing is looked up. Looking up takes a lock of its own
+// that no fork takes (glibc 2.36, resolv_conf.c).
 void use_resolver() {
-  try {
-    static_cast<void>(ramie::net::resolve("no name ends in a dot..", "80"));
-  } catch (const std::system_error& error) {
-    if (error.code().message().empty()) std::abort();
-  }
+  if (ramie::net::resolve("127.1", "80").size() != 1) std::abort();
 }
 void use_dump_signal() {
   ramie::runtime one({.dump_signal = SIGUSR1});
