@@ -303,7 +303,8 @@ TEST_F(around, who_waits_does_not_turn) {
     getrusage(RUSAGE_THREAD, &before);
     ramie::this_task::sleep_for(300ms);
     getrusage(RUSAGE_THREAD, &after);
-    EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 5) << "how often the thread went to sleep in 300 ms";
+    // A few are the kernel's own, where it is busy with others.
+    EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 10) << "how often the thread went to sleep in 300 ms";
     far.close();
     s.join();
   });
