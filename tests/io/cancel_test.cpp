@@ -173,7 +173,9 @@ TEST_F(calling_off, closing_wakes_who_waits_with_an_error_of_its_own) {
     auto reads = s.spawn([&near] { return error_of([&] { read_text(near); }); });
     auto reads_too = s.spawn([&near] { return error_of([&] { read_text(near); }); });
     auto accepts = s.spawn([&] { return error_of([&] { static_cast<void>(door.accept()); }); });
-    ramie::this_task::sleep_for(1ms);
+    for (const auto* one : {&reads, &reads_too, &accepts}) {
+      while (one->state() != ramie::task_state::waiting) ramie::this_task::yield();
+    }
     near.close();
     door.close();
     EXPECT_EQ(reads.get(), std::errc::operation_canceled);
