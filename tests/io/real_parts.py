@@ -65,6 +65,12 @@ class Site:
     def stop(self):
         """What it said; the last line has the counts."""
         self.process.send_signal(signal.SIGTERM)
+        if sanitizer == "thread":
+            # It may keep a signal that comes just before a call blocks until that call has returned.
+            try:
+                self.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGTERM)
         try:
             rest = self.process.communicate(timeout=30)[0]
         except subprocess.TimeoutExpired:
