@@ -1,4 +1,5 @@
 // A runtime that a host begins to watch after it has run by itself, with operations in flight.
+#include "fiber/forked.hpp"
 #include "io/net_world.hpp"
 #include "io/poll_host.hpp"
 
@@ -85,6 +86,34 @@ TEST(watched, what_was_in_flight_before_anybody_watched_goes_on) {
   EXPECT_EQ(accepted, 2);
   EXPECT_EQ(to_go.state(), ramie::task_state::cancelled);
   EXPECT_EQ(app.descriptor(), app.descriptor());
+}
+
+// In a forked child nothing of the parent's poller may be touched, whoever asks first.
+TEST(watched, a_child_may_begin_to_watch_what_its_parent_has_run) {
+  if (!ramie_test::children_start_threads()) GTEST_SKIP();
+  ramie::runtime app;
+  auto silent = net::socket_pair();
+  app.post([&] {
+    std::error_code error;
+    std::array<std::byte, 8> data;
+    silent.first.read_some(data, error);
+  });
+  EXPECT_FALSE(app.run_once(5ms));
+  EXPECT_EQ(ramie_test::code_of_child([&] {
+              poll_host host(app);
+              auto ends = net::socket_pair();
+              std::string got;
+              app.post([&] {
+                std::array<char, 8> data;
+                got.assign(data.data(), ends.first.read_some(std::span<char>(data)));
+              });
+              app.post([&] { ends.second.write_all("child"); });
+              host.run_until([&] { return !got.empty(); });
+              return got == "child" ? 0 : 1;
+            }),
+            0);
+  silent.second.close();
+  EXPECT_TRUE(app.run_once(1s));
 }
 
 }  // namespace

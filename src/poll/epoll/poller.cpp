@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <system_error>
 
 namespace ramie::inline v0::poll {
 namespace {
@@ -171,6 +172,14 @@ bool epoll_poller::collect(std::int64_t due_ns, bool now) noexcept {
 void epoll_poller::look(bool sleeps_next) noexcept {
   if (in_flight_ == 0 || sleeps_next) return;
   collect(0, true);
+}
+
+int epoll_poller::host_descriptor() {
+  if (queue_.is_inherited()) [[unlikely]] {
+    if (const int refused = renew(); refused != 0)
+      throw std::system_error(-refused, std::system_category(), "epoll, made anew after a fork");
+  }
+  return queue_.descriptor();
 }
 
 bool epoll_poller::sleep(std::int64_t due_ns) noexcept { return collect(due_ns, false); }

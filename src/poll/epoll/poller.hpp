@@ -24,7 +24,7 @@ class epoll_poller final : public poller {
   void look(bool sleeps_next) noexcept override;
   bool sleep(std::int64_t due_ns) noexcept override;
   void rouse() noexcept override { queue_.rouse(); }
-  [[nodiscard]] int host_descriptor() override { return queue_.descriptor(); }
+  [[nodiscard]] int host_descriptor() override;
   int run(operation& one) override;
   bool call_off(operation& one) noexcept override;
   void forget(int number, std::uint64_t id) noexcept override;

@@ -147,6 +147,8 @@ void uring_poller::move_to_a_watched_ring() {
 }
 
 int uring_poller::host_descriptor() {
+  if (const int refused = renew_if_inherited(); refused != 0)
+    throw std::system_error(-refused, std::system_category(), "io_uring, made anew after a fork");
   if (!ring_->tells_watchers()) move_to_a_watched_ring();
   return ring_->descriptor();
 }
