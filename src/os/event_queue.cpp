@@ -41,7 +41,7 @@ std::uint32_t event_queue::mask_of(std::int16_t events) const noexcept {
 }
 
 // 0 or -errno, and nothing is open.
-int event_queue::make(int& queue, int& rouser) const noexcept {
+int event_queue::make(int& queue, int& rouser) noexcept {
   const int before = errno;
   queue = epoll_create1(EPOLL_CLOEXEC);
   int refused = queue < 0 ? -errno : 0;
@@ -54,13 +54,18 @@ int event_queue::make(int& queue, int& rouser) const noexcept {
   return refused;
 }
 
+// At the counter's end (2^64 - 2 writes) a write would say EAGAIN.
+int event_queue::watch_rouser() noexcept {
+  return control(queue_, EPOLL_CTL_ADD, rouser_.number, EPOLLIN | EPOLLET, rouser_tag);
+}
+
 event_queue::event_queue(trigger when) : trigger_(when) {
-  int refused = make(queue_, rouser_);
+  int refused = make(queue_, rouser_.number);
   if (refused != 0) throw std::system_error(-refused, std::system_category(), "epoll_create1 and its eventfd");
-  refused = control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
+  refused = watch_rouser();
   if (refused == 0) return;
   close_descriptor(queue_);
-  close_descriptor(rouser_);
+  close_descriptor(rouser_.number);
   throw std::system_error(-refused, std::system_category(), "eventfd for epoll");
 }
 
@@ -69,17 +74,15 @@ int event_queue::renew() noexcept {
   if (const int refused = make(queue, rouser); refused != 0) return refused;
   int refused = take_number(queue, queue_);
   if (refused != 0) close_descriptor(queue);
-  if (refused == 0) refused = take_number(rouser, rouser_);
+  if (refused == 0) refused = take_number(rouser, rouser_.number);
   if (refused != 0) close_descriptor(rouser);
-  if (refused == 0) refused = control(queue_, EPOLL_CTL_ADD, rouser_, EPOLLIN | EPOLLET, rouser_tag);
-  if (refused != 0) return refused;
-  made_in_.store(fork_count(), std::memory_order_seq_cst);
-  if (owes_rouse_.exchange(false, std::memory_order_seq_cst)) sound(rouser_);
-  return 0;
+  if (refused == 0) refused = watch_rouser();
+  if (refused == 0) rouser_.renewed();
+  return refused;
 }
 
 event_queue::~event_queue() {
-  close_descriptor(rouser_);
+  close_descriptor(rouser_.number);
   close_descriptor(queue_);
 }
 
@@ -132,16 +135,6 @@ int event_queue::wait(std::span<happened> found, std::int64_t due_ns, bool now, 
     };
   }
   return result < 0 ? result : told;
-}
-
-// It is edge triggered always: each write is an event, nobody reads. At the counter's end (2^64 - 2 writes) it would
-// say EAGAIN.
-void event_queue::rouse() noexcept {
-  if (is_inherited()) [[unlikely]] {
-    owes_rouse_.store(true, std::memory_order_seq_cst);
-    if (made_in_.load(std::memory_order_seq_cst) != fork_count()) return;
-  }
-  sound(rouser_);
 }
 
 }  // namespace ramie::os

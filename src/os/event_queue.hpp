@@ -5,9 +5,8 @@
 // comes after a renew().
 #pragma once
 
-#include "os/forks.hpp"
+#include "os/rouser.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -32,7 +31,7 @@ class event_queue {
   ~event_queue();
 
   // It was made before this process was forked.
-  [[nodiscard]] bool is_inherited() const noexcept { return made_in_.load(std::memory_order_relaxed) != fork_count(); }
+  [[nodiscard]] bool is_inherited() const noexcept { return rouser_.is_inherited(); }
   // One of this process takes the place of the inherited one, under the same numbers; it watches nothing yet. 0 or
   // -errno, EMFILE: it is inherited still.
   int renew() noexcept;
@@ -47,19 +46,18 @@ class event_queue {
   // roused one is not among them. -errno: EINTR.
   int wait(std::span<happened> found, std::int64_t due_ns, bool now, bool& roused) noexcept;
   // Any thread; safe in signal handlers. Of an inherited one: after renew().
-  void rouse() noexcept;
+  void rouse() noexcept { rouser_.rouse(); }
   // Readable while wait() would find something.
   [[nodiscard]] int descriptor() const noexcept { return queue_; }
 
  private:
   [[nodiscard]] std::uint32_t mask_of(std::int16_t events) const noexcept;
+  static int make(int& queue, int& rouser) noexcept;
+  int watch_rouser() noexcept;
 
   const trigger trigger_;
-  int make(int& queue, int& rouser) const noexcept;
-
-  int queue_ = -1, rouser_ = -1;
-  std::atomic<std::uint32_t> made_in_ = fork_count();
-  std::atomic<bool> owes_rouse_ = false;
+  int queue_ = -1;
+  rouser rouser_;                // edge triggered always: each write is an event, nobody reads
   bool has_nanoseconds_ = true;  // epoll_pwait2, Linux 5.11
 };
 

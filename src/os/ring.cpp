@@ -1,7 +1,7 @@
 #include "os/ring.hpp"
 
 #include "os/clock.hpp"
-#include "os/forks.hpp"
+#include "os/rouser.hpp"
 
 #include <errno.h>
 #include <string.h>
@@ -45,12 +45,12 @@ class kernel_ring final : public ring {
   kernel_ring() = default;
   ~kernel_ring() override {
     turns.fetch_add(1, std::memory_order_acq_rel);
-    if (made_ && !is_inherited()) {
+    if (made_ && !rouser_.is_inherited()) {
       io_uring_queue_exit(&ring_);
     } else if (made_) {
       ::close(ring_.ring_fd);  // its memory is not here
     }
-    if (rouser_ >= 0) ::close(rouser_);
+    if (rouser_.number >= 0) ::close(rouser_.number);
   }
   // An empty text: it works.
   std::string set_up(unsigned entries);
@@ -63,13 +63,12 @@ class kernel_ring final : public ring {
   [[nodiscard]] bool has_batch() const noexcept override { return io_uring_sq_ready(&ring_) != 0; }
   [[nodiscard]] int descriptor() const noexcept override { return ring_.ring_fd; }
   int listen() noexcept override;
-  void rouse() noexcept override;
+  void rouse() noexcept override { rouser_.rouse(); }
   int renew() noexcept override;
   [[nodiscard]] bool tells_watchers() const noexcept override { return !defers_; }
   int be_watched() noexcept override;
 
  private:
-  [[nodiscard]] bool is_inherited() const noexcept { return made_in_.load(std::memory_order_relaxed) != fork_count(); }
   int make(unsigned entries) noexcept;
   std::string lacks();
   std::string try_it();
@@ -78,9 +77,7 @@ class kernel_ring final : public ring {
   mutable io_uring ring_{};
   bool made_ = false;
   unsigned entries_ = 0;
-  int rouser_ = -1;
-  std::atomic<std::uint32_t> made_in_ = fork_count();
-  std::atomic<bool> owes_rouse_ = false;
+  rouser rouser_;
   bool listens_ = false;
   bool knows_poll_first_ = false;
   bool defers_ = false;          // answers wait until the thread enters
@@ -135,8 +132,8 @@ int kernel_ring::be_watched() noexcept {
 }
 
 std::string kernel_ring::set_up(unsigned entries) {
-  rouser_ = eventfd(0, EFD_CLOEXEC);
-  if (rouser_ < 0) return because("eventfd", errno);
+  rouser_.number = eventfd(0, EFD_CLOEXEC);
+  if (rouser_.number < 0) return because("eventfd", errno);
   if (const int refused = make(entries); refused != 0) return because("io_uring_setup", -refused);
   if (std::string missing = lacks(); !missing.empty()) return missing;
   if (std::string failed = try_it(); !failed.empty()) return failed;
@@ -149,31 +146,22 @@ std::string kernel_ring::set_up(unsigned entries) {
 int kernel_ring::renew() noexcept {
   kernel_ring fresh;
   fresh.is_watched_ = is_watched_;
-  fresh.rouser_ = eventfd(0, EFD_CLOEXEC);
-  if (fresh.rouser_ < 0) return -errno;
+  fresh.rouser_.number = eventfd(0, EFD_CLOEXEC);
+  if (fresh.rouser_.number < 0) return -errno;
   if (const int refused = fresh.make(entries_); refused != 0) return refused;
   if (const int refused = take_number(fresh.ring_.ring_fd, ring_.ring_fd); refused != 0) return refused;
   const int number = ring_.ring_fd;
   ring_ = fresh.ring_;
   ring_.ring_fd = ring_.enter_ring_fd = number;
   fresh.made_ = false;
-  if (const int refused = take_number(fresh.rouser_, rouser_); refused != 0) return refused;
-  fresh.rouser_ = -1;
+  if (const int refused = take_number(fresh.rouser_.number, rouser_.number); refused != 0) return refused;
+  fresh.rouser_.number = -1;
   knows_poll_first_ = fresh.knows_poll_first_;
   defers_ = fresh.defers_;
   listens_ = false;
   io_uring_register_ring_fd(&ring_);
-  made_in_.store(fork_count(), std::memory_order_seq_cst);
-  if (owes_rouse_.exchange(false, std::memory_order_seq_cst)) sound(rouser_);
+  rouser_.renewed();
   return 0;
-}
-
-void kernel_ring::rouse() noexcept {
-  if (is_inherited()) [[unlikely]] {
-    owes_rouse_.store(true, std::memory_order_seq_cst);
-    if (made_in_.load(std::memory_order_seq_cst) != fork_count()) return;
-  }
-  sound(rouser_);
 }
 
 std::string kernel_ring::lacks() {
@@ -200,7 +188,7 @@ std::string kernel_ring::try_it() {
   io_uring_prep_nop(one);
   io_uring_sqe_set_data64(one, nothing);
   one = io_uring_get_sqe(&ring_);
-  io_uring_prep_poll_add(one, rouser_, readable);
+  io_uring_prep_poll_add(one, rouser_.number, readable);
   io_uring_sqe_set_data64(one, wait);
   if (const int given = io_uring_submit(&ring_); given != 2) return because("io_uring_enter", given < 0 ? -given : EIO);
   rouse();
@@ -216,7 +204,7 @@ std::string kernel_ring::try_it() {
     io_uring_cqe_seen(&ring_, answer);
     if (!right) return "io_uring: a trial operation failed";
   }
-  [[maybe_unused]] const ssize_t emptied = ::read(rouser_, &roused_by_, sizeof roused_by_);
+  [[maybe_unused]] const ssize_t emptied = ::read(rouser_.number, &roused_by_, sizeof roused_by_);
   return "";
 }
 
@@ -224,7 +212,7 @@ void kernel_ring::listen_for_rouse() noexcept {
   if (listens_) return;
   io_uring_sqe* one = io_uring_get_sqe(&ring_);
   if (one == nullptr) return;
-  io_uring_prep_read(one, rouser_, &roused_by_, sizeof roused_by_, 0);
+  io_uring_prep_read(one, rouser_.number, &roused_by_, sizeof roused_by_, 0);
   io_uring_sqe_set_data64(one, rouser_tag);
   listens_ = true;
 }
