@@ -6,99 +6,69 @@ namespace {
 
 using os::socket_option;
 
-void set(int number, socket_option which, int value, const char* call) {
+void set(int number, const char* call, socket_option which, int value) {
   checked(os::set_option(number, which, value), call);
 }
-
-int get(int number, socket_option which, const char* call) {
+int get(int number, const char* call, socket_option which) {
   int value = 0;
   checked(os::get_option(number, which, value), call);
   return value;
 }
 
+void set(const socket& on, const char* call, socket_option which, int value) {
+  set(access::number_of(on, call), call, which, value);
+}
+int get(const socket& on, const char* call, socket_option which) {
+  return get(access::number_of(on, call), call, which);
+}
+void set_tcp(const stream& on, const char* call, socket_option which, int value) {
+  set(access::number_of_tcp(on, call), call, which, value);
+}
+int get_tcp(const stream& on, const char* call, socket_option which) {
+  return get(access::number_of_tcp(on, call), call, which);
+}
+
 }  // namespace
 
 void socket::set_receive_buffer_bytes(int bytes) {
-  constexpr const char* call = "set_receive_buffer_bytes";
-  set(access::number_of(*this, call), socket_option::receive_buffer_bytes, bytes, call);
+  set(*this, "set_receive_buffer_bytes", socket_option::receive_buffer_bytes, bytes);
 }
 int socket::receive_buffer_bytes() const {
-  constexpr const char* call = "receive_buffer_bytes";
-  return get(access::number_of(*this, call), socket_option::receive_buffer_bytes, call);
+  return get(*this, "receive_buffer_bytes", socket_option::receive_buffer_bytes);
 }
 void socket::set_send_buffer_bytes(int bytes) {
-  constexpr const char* call = "set_send_buffer_bytes";
-  set(access::number_of(*this, call), socket_option::send_buffer_bytes, bytes, call);
+  set(*this, "set_send_buffer_bytes", socket_option::send_buffer_bytes, bytes);
 }
-int socket::send_buffer_bytes() const {
-  constexpr const char* call = "send_buffer_bytes";
-  return get(access::number_of(*this, call), socket_option::send_buffer_bytes, call);
-}
+int socket::send_buffer_bytes() const { return get(*this, "send_buffer_bytes", socket_option::send_buffer_bytes); }
 
-void stream::set_no_delay(bool on) {
-  constexpr const char* call = "set_no_delay";
-  set(access::number_of_tcp(*this, call), socket_option::no_delay, on, call);
-}
-bool stream::no_delay() const {
-  constexpr const char* call = "no_delay";
-  return get(access::number_of_tcp(*this, call), socket_option::no_delay, call) != 0;
-}
-void stream::set_keep_alive(bool on) {
-  constexpr const char* call = "set_keep_alive";
-  set(access::number_of_tcp(*this, call), socket_option::keep_alive, on, call);
-}
-bool stream::keep_alive() const {
-  constexpr const char* call = "keep_alive";
-  return get(access::number_of_tcp(*this, call), socket_option::keep_alive, call) != 0;
-}
+void stream::set_no_delay(bool on) { set_tcp(*this, "set_no_delay", socket_option::no_delay, on); }
+bool stream::no_delay() const { return get_tcp(*this, "no_delay", socket_option::no_delay) != 0; }
+void stream::set_keep_alive(bool on) { set_tcp(*this, "set_keep_alive", socket_option::keep_alive, on); }
+bool stream::keep_alive() const { return get_tcp(*this, "keep_alive", socket_option::keep_alive) != 0; }
 void stream::set_keep_alive_idle_s(int seconds) {
-  constexpr const char* call = "set_keep_alive_idle_s";
-  set(access::number_of_tcp(*this, call), socket_option::keep_alive_idle_s, seconds, call);
+  set_tcp(*this, "set_keep_alive_idle_s", socket_option::keep_alive_idle_s, seconds);
 }
-int stream::keep_alive_idle_s() const {
-  constexpr const char* call = "keep_alive_idle_s";
-  return get(access::number_of_tcp(*this, call), socket_option::keep_alive_idle_s, call);
-}
+int stream::keep_alive_idle_s() const { return get_tcp(*this, "keep_alive_idle_s", socket_option::keep_alive_idle_s); }
 void stream::set_keep_alive_interval_s(int seconds) {
-  constexpr const char* call = "set_keep_alive_interval_s";
-  set(access::number_of_tcp(*this, call), socket_option::keep_alive_interval_s, seconds, call);
+  set_tcp(*this, "set_keep_alive_interval_s", socket_option::keep_alive_interval_s, seconds);
 }
 int stream::keep_alive_interval_s() const {
-  constexpr const char* call = "keep_alive_interval_s";
-  return get(access::number_of_tcp(*this, call), socket_option::keep_alive_interval_s, call);
+  return get_tcp(*this, "keep_alive_interval_s", socket_option::keep_alive_interval_s);
 }
 void stream::set_keep_alive_probes(int count) {
-  constexpr const char* call = "set_keep_alive_probes";
-  set(access::number_of_tcp(*this, call), socket_option::keep_alive_probes, count, call);
+  set_tcp(*this, "set_keep_alive_probes", socket_option::keep_alive_probes, count);
 }
-int stream::keep_alive_probes() const {
-  constexpr const char* call = "keep_alive_probes";
-  return get(access::number_of_tcp(*this, call), socket_option::keep_alive_probes, call);
-}
+int stream::keep_alive_probes() const { return get_tcp(*this, "keep_alive_probes", socket_option::keep_alive_probes); }
 void stream::set_unanswered_limit_ms(int milliseconds) {
-  constexpr const char* call = "set_unanswered_limit_ms";
-  set(access::number_of_tcp(*this, call), socket_option::unanswered_limit_ms, milliseconds, call);
+  set_tcp(*this, "set_unanswered_limit_ms", socket_option::unanswered_limit_ms, milliseconds);
 }
 int stream::unanswered_limit_ms() const {
-  constexpr const char* call = "unanswered_limit_ms";
-  return get(access::number_of_tcp(*this, call), socket_option::unanswered_limit_ms, call);
+  return get_tcp(*this, "unanswered_limit_ms", socket_option::unanswered_limit_ms);
 }
-void stream::set_reset_on_close(bool on) {
-  constexpr const char* call = "set_reset_on_close";
-  set(access::number_of_tcp(*this, call), socket_option::reset_on_close, on, call);
-}
-bool stream::reset_on_close() const {
-  constexpr const char* call = "reset_on_close";
-  return get(access::number_of_tcp(*this, call), socket_option::reset_on_close, call) != 0;
-}
+void stream::set_reset_on_close(bool on) { set_tcp(*this, "set_reset_on_close", socket_option::reset_on_close, on); }
+bool stream::reset_on_close() const { return get_tcp(*this, "reset_on_close", socket_option::reset_on_close) != 0; }
 
-void datagram::set_broadcast(bool on) {
-  constexpr const char* call = "set_broadcast";
-  set(access::number_of(*this, call), socket_option::broadcast, on, call);
-}
-bool datagram::broadcast() const {
-  constexpr const char* call = "broadcast";
-  return get(access::number_of(*this, call), socket_option::broadcast, call) != 0;
-}
+void datagram::set_broadcast(bool on) { set(*this, "set_broadcast", socket_option::broadcast, on); }
+bool datagram::broadcast() const { return get(*this, "broadcast", socket_option::broadcast) != 0; }
 
 }  // namespace ramie::inline v0::net
