@@ -78,13 +78,22 @@ class held {
   Kind here_;
 };
 
-// One that stayed with the parent of a fork has the generic category, by which result_of() knows it.
 inline std::error_code code_of(int result) noexcept {
   if (result == poll::left_in_fork) return std::make_error_code(std::errc::operation_canceled);
   return {-result, std::system_category()};
 }
-inline int result_of(const std::error_code& code) noexcept {
-  return code.category() == std::generic_category() ? poll::left_in_fork : -code.value();
+// Clearing asks another library for a category.
+[[gnu::always_inline]] inline void succeed(std::error_code& error) noexcept {
+  if (error) error.clear();
+}
+
+[[gnu::always_inline]] inline std::size_t told(int result, std::error_code& error) noexcept {
+  if (result < 0) [[unlikely]] {
+    error = code_of(result);
+    return 0;
+  }
+  succeed(error);
+  return static_cast<std::size_t>(result);
 }
 // Throws when it is an error: "accept on 127.0.0.1:80".
 [[noreturn]] void fail(int result, const std::string& doing);

@@ -75,6 +75,15 @@ int connect_to(stream& peer, const os::address& to) {
   }
 }
 
+// 0 or -errno.
+int open_to(const endpoint& to, stream& peer) {
+  const os::address where = access::address_of(to);
+  const int made = os::make_stream_socket(where);
+  if (made < 0) return made;
+  access::take(peer, made, is_unix(where) ? kind_of::unix_stream : kind_of::tcp);
+  return connect_to(peer, where);
+}
+
 }  // namespace
 
 listener::listener(const endpoint& where, listener_options options) {
@@ -106,8 +115,8 @@ stream listener::accept() {
 stream listener::accept(std::error_code& error) {
   held here(*this);
   const int result = accept_on(*here);
-  error = result < 0 ? code_of(result) : std::error_code();
-  return result < 0 ? stream() : access::accepted(*here, result);
+  told(result, error);
+  return error ? stream() : access::accepted(*here, result);
 }
 
 listener listener::adopt(int number, bool keep) {
@@ -124,21 +133,14 @@ listener listener::adopt(int number, bool keep) {
 }
 
 stream connect(const endpoint& to, std::error_code& error) {
-  const os::address where = access::address_of(to);
   stream peer;
-  int result = os::make_stream_socket(where);
-  if (result >= 0) {
-    access::take(peer, result, is_unix(where) ? kind_of::unix_stream : kind_of::tcp);
-    result = connect_to(peer, where);
-  }
-  error = result < 0 ? code_of(result) : std::error_code();
-  return result < 0 ? stream() : std::move(peer);
+  told(open_to(to, peer), error);
+  return error ? stream() : std::move(peer);
 }
 
 stream connect(const endpoint& to) {
-  std::error_code error;
-  stream peer = connect(to, error);
-  if (error) fail(result_of(error), "connect to " + to.text());
+  stream peer;
+  if (const int result = open_to(to, peer); result < 0) fail(result, "connect to " + to.text());
   return peer;
 }
 

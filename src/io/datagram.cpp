@@ -54,8 +54,7 @@ void datagram::send_to(stream::const_buffer message, const endpoint& to) {
   if (const int result = send(*this, message, to); result < 0) fail(result, "send_to " + to.text());
 }
 void datagram::send_to(stream::const_buffer message, const endpoint& to, std::error_code& error) {
-  const int result = send(*this, message, to);
-  error = result < 0 ? code_of(result) : std::error_code();
+  told(send(*this, message, to), error);
 }
 
 std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {
@@ -67,9 +66,7 @@ std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::siz
   return std::min(message_bytes, into.size());
 }
 std::size_t datagram::receive_from(stream::buffer into, endpoint& from, std::error_code& error) {
-  const int result = receive(*this, into, from);
-  error = result < 0 ? code_of(result) : std::error_code();
-  return result < 0 ? 0 : std::min(static_cast<std::size_t>(result), into.size());
+  return std::min(told(receive(*this, into, from), error), into.size());
 }
 
 }  // namespace ramie::inline v0::net

@@ -50,20 +50,6 @@ int move_pieces(socket& on, bool out, const Pieces& pieces) {
   return access::perform(on, request(out ? os::io_kind::send_message : os::io_kind::receive_message, &all.header, 0));
 }
 
-// Clearing asks another library for a category.
-[[gnu::always_inline]] inline void succeed(std::error_code& error) noexcept {
-  if (error) error.clear();
-}
-
-[[gnu::always_inline]] inline std::size_t told(int result, std::error_code& error) noexcept {
-  if (result < 0) [[unlikely]] {
-    error = code_of(result);
-    return 0;
-  }
-  succeed(error);
-  return static_cast<std::size_t>(result);
-}
-
 }  // namespace
 
 std::size_t stream::read_some(buffer into) {
