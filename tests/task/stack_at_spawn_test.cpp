@@ -10,15 +10,6 @@
 #include <fstream>
 #include <memory>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RAMIE_TEST_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RAMIE_TEST_SANITIZED 1
-#endif
-
 namespace ramie_test {
 namespace {
 
@@ -171,7 +162,7 @@ int serve_at_the_limit() {
 }
 
 TEST_F(stack_at_spawn, at_the_limit_some_are_refused_and_the_others_served) {
-#if defined(RAMIE_TEST_SANITIZED)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   std::puts("skipped: a limit of the address space: the sanitizer's shadow needs it");
   GTEST_SKIP();
 #endif
