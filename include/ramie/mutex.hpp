@@ -59,7 +59,7 @@ class mutex {
   // By who locked it: another is a failed check.
   void unlock() noexcept {
     const context::thread_words* thread = context::this_thread_words();
-    if (owner_.load(std::memory_order_relaxed) != parking::self(thread)) [[unlikely]]
+    if (!is_of(parking::self(thread))) [[unlikely]]
       not_the_owner();
     lock_.lock(thread);
     if (waiters_.empty()) [[likely]] {
@@ -70,12 +70,13 @@ class mutex {
     }
   }
   // The caller holds it.
-  [[nodiscard]] bool is_mine() const noexcept { return owner_.load(std::memory_order_relaxed) == parking::self(); }
+  [[nodiscard]] bool is_mine() const noexcept { return is_of(parking::self()); }
 
  private:
   friend class condition_variable;
   friend struct mutex_waits;
-  [[nodiscard]] bool is_free() const noexcept { return owner_.load(std::memory_order_relaxed) == nullptr; }
+  [[nodiscard]] bool is_of(const void* who) const noexcept { return owner_.load(std::memory_order_relaxed) == who; }
+  [[nodiscard]] bool is_free() const noexcept { return is_of(nullptr); }
   // These are called with lock_ held and unlock it.
   void wait_for_it(const void* me);
   void hand_over() noexcept;

@@ -69,10 +69,6 @@ void look() noexcept {
   }
 }
 
-}  // namespace
-
-namespace {
-
 // In the child of a fork that came while another thread was looking, nobody looks.
 void look_again() noexcept {
   int looking = 1;

@@ -1,9 +1,11 @@
 // What every poller adds to sched/poller.hpp: operations. Home thread only.
 #pragma once
 
+#include "os/clock.hpp"
 #include "poll/operation.hpp"
 #include "sched/poller.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +29,13 @@ class poller : public sched::poller {
   parking::host& home_;
   std::size_t in_flight_ = 0;
 };
+
+// When the kernel refuses for want of memory or room, it is asked again after this.
+inline constexpr std::int64_t again_after_ns = 1'000'000;
+// Until then, or until `due_ns`.
+inline void sleep_until_again(std::int64_t due_ns) noexcept {
+  os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+}
 
 // While an operation waits it stands in its descriptor's list.
 class standing {

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t events_at_once = 256;
 constexpr unsigned generation_shift = 32;
-constexpr std::int64_t again_after_ns = 1'000'000;
 
 }  // namespace
 
@@ -150,7 +149,7 @@ void epoll_poller::wake_all(parking::wait_list& line) noexcept {
 bool epoll_poller::collect(std::int64_t due_ns, bool now) noexcept {
   bool roused = false;
   if (queue_.is_inherited()) [[unlikely]] {
-    if (renew() != 0 && !now) os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+    if (renew() != 0 && !now) sleep_until_again(due_ns);
     return true;  // who waited tries first
   }
   const int count = queue_.wait(found_, due_ns, now, roused);

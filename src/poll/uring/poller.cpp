@@ -14,8 +14,6 @@ namespace ramie::inline v0::poll {
 namespace {
 
 constexpr std::size_t answers_at_once = 64;
-// When the kernel has no memory for more, it is asked again after this.
-constexpr std::int64_t again_after_ns = 1'000'000;
 
 std::uint64_t tag_of(const operation& one) noexcept { return reinterpret_cast<std::uintptr_t>(&one); }
 
@@ -36,8 +34,7 @@ bool uring_poller::push_cancel(operation& one) noexcept {
 
 int uring_poller::renew() noexcept {
   const int refused = ring_->renew();
-  made_in_ = os::fork_count();
-  if (refused != 0) made_in_ = os::fork_count() - 1;  // tried again
+  if (refused == 0) made_in_ = os::fork_count();  // else it is tried again
   first_owing_ = nullptr;
   last_owing_ = &first_owing_;
   each_in_flight([&](operation& one) noexcept {
@@ -129,8 +126,7 @@ void uring_poller::look(bool sleeps_next) noexcept {
 void uring_poller::move_to_a_watched_ring() {
   const auto enter = [this] {
     const int refused = ring_->submit_and_wait(os::monotonic_now_ns() + again_after_ns);
-    if (refused == -EBUSY || refused == -EAGAIN || refused == -ENOMEM)
-      os::sleep_until(os::monotonic_now_ns() + again_after_ns);
+    if (refused == -EBUSY || refused == -EAGAIN || refused == -ENOMEM) sleep_until_again(INT64_MAX);
     take_answers();
   };
   for (pay(); first_owing_ != nullptr; pay()) enter();
@@ -162,7 +158,7 @@ bool uring_poller::hand_over() noexcept {
 bool uring_poller::sleep(std::int64_t due_ns) noexcept {
   if (is_inherited()) [[unlikely]] {
     // Whatever that found is to run first.
-    if (renew() != 0) os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+    if (renew() != 0) sleep_until_again(due_ns);
     return true;
   }
   pay();
@@ -170,7 +166,7 @@ bool uring_poller::sleep(std::int64_t due_ns) noexcept {
   const int refused = ring_->submit_and_wait(due_ns);
   if (take_answers()) return true;
   if (refused == -EBUSY || refused == -EAGAIN || refused == -ENOMEM) {
-    os::sleep_until(std::min(due_ns, os::monotonic_now_ns() + again_after_ns));
+    sleep_until_again(due_ns);
     return true;
   }
   return refused != -ETIME && (due_ns == INT64_MAX || os::monotonic_now_ns() < due_ns);
