@@ -2,6 +2,7 @@
 
 #include "backtrace/frame_names.hpp"
 #include "base/fixed_text.hpp"
+#include "task/frame_filter.hpp"
 #include "task/parked_frames.hpp"
 
 #include <algorithm>
@@ -85,26 +86,6 @@ std::string likeness(const record& task, const std::vector<stack_part>& stack) {
     for (const backtrace::frame& at : part.frames) add(at.pc);
   }
   return key;
-}
-
-bool begins_with_one_of(std::string_view name, std::span<const std::string_view> beginnings) noexcept {
-  return std::any_of(beginnings.begin(), beginnings.end(),
-                     [&](std::string_view beginning) { return name.starts_with(beginning); });
-}
-
-// Our own frames at both ends say the same of every task. Left alone where nothing else would be left.
-std::span<const backtrace::frame> without_ours(std::span<const backtrace::frame> frames, bool whole,
-                                               const backtrace::frame_names& names) noexcept {
-  static constexpr std::string_view newest[] = {
-      "ramie::v0::parking::", "ramie::v0::control::", "ramie::v0::context::", "ramie::v0::sched::"};
-  static constexpr std::string_view oldest[] = {"ramie_first_frame", "ramie::v0::tasking::", "ramie::v0::control::",
-                                                "ramie::v0::context::", "ramie::v0::sched::"};
-  std::span<const backtrace::frame> rest = frames;
-  while (!rest.empty() && begins_with_one_of(names.name_of(rest.front()), newest)) rest = rest.subspan(1);
-  while (whole && !rest.empty() && begins_with_one_of(names.name_of(rest.back()), oldest)) {
-    rest = rest.first(rest.size() - 1);
-  }
-  return rest.empty() ? frames : rest;
 }
 
 void describe_stack(const seen_task& task, const backtrace::frame_names& names, std::size_t frames_most,
