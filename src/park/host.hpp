@@ -81,6 +81,8 @@ class host : public running_slice {
   virtual bool give_stack(parked&) noexcept { return false; }
   // Any thread: a letter came into an empty box.
   virtual void rouse() noexcept = 0;
+  // Another one for each slice. Any thread.
+  [[nodiscard]] std::uint64_t slice_number() const noexcept { return ready.popped() + urgent.popped(); }
   // What the running task has used of its slice is added to its counts. One in which a millisecond has gone was a whole
   // one for those who wait, whatever it was charged.
   void account(parked& task) noexcept {

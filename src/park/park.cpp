@@ -63,12 +63,9 @@ void ready_ring::grow(std::size_t count) {
   std::size_t places = places_ == nullptr ? 64 : 2 * (mask_ + 1);
   while (places < count) places *= 2;
   auto larger = std::make_unique<parked*[]>(places);
-  const std::size_t waiting_now = size();
-  for (std::size_t i = 0; i < waiting_now; ++i) larger[i] = places_[(head_ + i) & mask_];
+  for (std::size_t at = head(); at != tail(); ++at) larger[at & (places - 1)] = places_[at & mask_];
   places_ = std::move(larger);
   mask_ = places - 1;
-  head_ = 0;
-  tail_ = waiting_now;
 }
 
 void park(waiter& me, const wait_kind& kind) {
@@ -191,6 +188,7 @@ void yield(host& here) noexcept {
   if (here.ready.empty() && here.urgent.empty() && here.slices_until_look != 0) {
     // Nobody else: it is its turn again.
     --here.slices_until_look;
+    here.ready.pass_over();
     here.account(me);
     here.budget = reductions_per_slice;
     return;

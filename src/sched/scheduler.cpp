@@ -4,7 +4,9 @@
 #include "base/lasting.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "os/signal_safe.hpp"
 #include "park/slice.hpp"
+#include "sched/inspect.hpp"
 #include "sched/ticker.hpp"
 
 #include <pthread.h>
@@ -38,6 +40,7 @@ struct registry {
   struct entry {
     scheduler* one;
     const context::thread_words* home;
+    int thread;
   };
   std::mutex lock;
   std::vector<entry> living;
@@ -50,7 +53,10 @@ void unlock_schedulers() noexcept { schedulers().lock.unlock(); }
 // In a forked child the schedulers of other threads are gone, and so are those who were posting to this thread's.
 void forget_threads() noexcept {
   std::erase_if(schedulers().living, [](const registry::entry& of) { return of.home != context::this_thread_words(); });
-  for (const registry::entry& of : schedulers().living) of.one->forget_posters();
+  for (registry::entry& of : schedulers().living) {
+    of.one->forget_posters();
+    of.thread = os::thread_number();
+  }
   unlock_schedulers();
 }
 [[gnu::constructor(101)]] void see_to_forks() { pthread_atfork(&lock_schedulers, &unlock_schedulers, &forget_threads); }
@@ -81,6 +87,15 @@ class thread_for_a_loop {
 
 }  // namespace
 
+std::atomic<std::uint32_t> onlooker_sleeps = 0;
+
+void each_scheduler(void (*visit)(const sight& one, void* argument), void* argument) {
+  std::lock_guard held(schedulers().lock);
+  for (const registry::entry& of : schedulers().living) {
+    visit({of.one, of.thread, of.home, of.one->is_busy(), of.one->slice_number()}, argument);
+  }
+}
+
 bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept {
   std::lock_guard held(schedulers().lock);
   const auto& living = schedulers().living;
@@ -98,7 +113,20 @@ scheduler::scheduler(clock_kind clock, const task_functions& functions, poller_f
   ready.reserve(1);
   urgent.reserve(1);
   std::lock_guard held(schedulers().lock);
-  schedulers().living.push_back({this, context::this_thread_words()});
+  schedulers().living.push_back({this, context::this_thread_words(), os::thread_number()});
+}
+
+namespace {
+[[gnu::noinline]] void rouse_onlooker() noexcept {
+  if (onlooker_sleeps.exchange(0, std::memory_order_relaxed) != 0) os::futex_wake_one(onlooker_sleeps);
+}
+}  // namespace
+
+void scheduler::become_busy(bool is_to_tick) noexcept {
+  busy_.store(true, std::memory_order_relaxed);
+  if (is_to_tick) see_that_it_ticks();
+  if (onlooker_sleeps.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    rouse_onlooker();
 }
 
 void scheduler::start_ticking() {
@@ -331,8 +359,7 @@ bool scheduler::sleep_until_something(std::int64_t until_ns) {
   slept_in_vain_ = false;
   if (letters.empty()) slept_in_vain_ = !sleep(due);
   awake_.store(1, std::memory_order_relaxed);
-  busy_.store(true, std::memory_order_relaxed);
-  see_that_it_ticks();
+  become_busy(true);
   woke_ns_ = os::monotonic_now_ns();
   if (clock_ == clock_kind::monotonic) coarse_ms = static_cast<std::uint32_t>(woke_ns_ / 1'000'000);
   return true;
@@ -342,8 +369,7 @@ scheduler::ending scheduler::run_until(const bool& done, std::int64_t until_ns) 
   RAMIE_CHECK(parking::this_host() == nullptr);
   const thread_for_a_loop aside(this);
   awake_.store(1, std::memory_order_relaxed);
-  busy_.store(true, std::memory_order_relaxed);
-  see_that_it_ticks();
+  become_busy(true);
   slices_until_look = 0;
   ending how = ending::done;
   while (!done) {
@@ -393,8 +419,8 @@ std::int64_t scheduler::run_ready() {
   RAMIE_CHECK(parking::this_host() == nullptr && poller_ != nullptr);
   const thread_for_a_loop aside(this);
   awake_.store(1, std::memory_order_relaxed);
-  busy_.store(true, std::memory_order_relaxed);
-  sleep(0);  // takes what has happened and what somebody has roused for, and does not wait
+  become_busy(false);  // a hosted one starts no thread
+  sleep(0);            // takes what has happened and what somebody has roused for, and does not wait
   look_around();
   while (!thread_exits_ && slices_until_look != 0 && !(ready.empty() && urgent.empty())) {
     --slices_until_look;

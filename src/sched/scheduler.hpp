@@ -87,6 +87,9 @@ class scheduler final : public parking::host {
   bool give_stack(parked& task) noexcept override;
   void rouse() noexcept override;
 
+  // Any thread: it runs tasks, and does not sleep.
+  [[nodiscard]] bool is_busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
+
   [[nodiscard]] const timer_wheel& timers() const noexcept { return timers_; }
   // Home thread. Made at the first call; throws what the factory throws.
   poller& the_poller();
@@ -102,6 +105,7 @@ class scheduler final : public parking::host {
   [[gnu::noinline]] void look_around();
   bool sleep_until_something(std::int64_t until_ns);
   bool hand_over();
+  void become_busy(bool is_to_tick) noexcept;
   bool sleep(std::int64_t due_ns) noexcept;
 
   const task_functions functions_;
