@@ -28,6 +28,7 @@ constexpr demo demos[] = {
     {"limit", "Creation dies near 32,000 fibers, though memory is free; then a million", demo_limit},
     {"overflow", "A stack overflow corrupts its neighbour, silently; then a report", demo_overflow},
     {"first", "A fiber for the sake of one value, a million times; then none", demo_first},
+    {"hog", "A thousand tasks wait for one, and nobody knows for which; then it is named", demo_hog},
 };
 
 }  // namespace

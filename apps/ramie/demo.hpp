@@ -12,6 +12,7 @@ struct demo_options {
 int demo_limit(const demo_options& options);
 int demo_overflow(const demo_options& options);
 int demo_first(const demo_options& options);
+int demo_hog(const demo_options& options);
 
 // How a child ended, for people: "exit status 0", "killed by signal 11 (Segmentation fault)".
 struct child_end {

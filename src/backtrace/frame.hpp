@@ -21,6 +21,7 @@ struct resume_point {
 struct stack_bounds {
   std::uintptr_t low = 0;
   std::uintptr_t high = 0;
+  std::uintptr_t to_copy = 0;  // added to an address before it is read: the bytes are read in a copy of the stack
 };
 
 struct frame {

@@ -18,7 +18,7 @@ class memory_reader {
     if (address % sizeof(std::uintptr_t) != 0 || address < bounds_.low || bounds_.high < sizeof(std::uintptr_t) ||
         address > bounds_.high - sizeof(std::uintptr_t))
       return false;
-    into = *reinterpret_cast<const volatile std::uintptr_t*>(address);
+    into = *reinterpret_cast<const volatile std::uintptr_t*>(address + bounds_.to_copy);
     return true;
   }
   [[nodiscard]] const stack_bounds& bounds() const noexcept { return bounds_; }

@@ -1,4 +1,4 @@
-"""ramie demo limit|overflow|first: the failure is shown and so is the cure.  demo_test.py RAMIE DEMO"""
+"""ramie demo limit|overflow|first|hog: the failure is shown and so is the cure.  demo_test.py RAMIE DEMO"""
 import subprocess
 import sys
 
@@ -7,6 +7,7 @@ done = subprocess.run([ramie, "demo", demo, "--quick"], capture_output=True, tex
 expected = {
     "limit": ["The failure", "The cure", "fibers started, each with its own guard", "of guard ("],
     "overflow": ["The failure", "The cure", "are overwritten", "killed by signal"],
+    "hog": ["nobody knows why", "task 'match', spawned at demo_hog.cpp:", "backtrack", "let others run after", "came"],
     "first": ["The failure", "The cure", "0 are in use", "no stack"],
 }[demo]
 if done.returncode != 0:

@@ -31,6 +31,7 @@ may = {
     ("include/ramie/select.hpp", "chrono"): "a type: how long an arm waits",
     ("include/ramie/interval.hpp", "chrono"): "a type: how long a period is",
     ("include/ramie/offload.hpp", "chrono"): "a type: how long a thread is kept",
+    ("include/ramie/stall_watch.hpp", "chrono"): "a type: how long a stall lasts",
     ("include/ramie/throttle.hpp", "chrono"): "a type: how long a period is",
     ("include/ramie/selector.hpp", "chrono"): "a type: how long a select waits",
     ("include/ramie/context/switch_ucontext.hpp", "ucontext.h"): "the portable twin is made of swapcontext",
