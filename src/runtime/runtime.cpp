@@ -224,6 +224,12 @@ void runtime::run_main(void (*body)(void*), void* argument) {
   // The last one to end says so.
   root.all_ended = &here.idle;
   auto how = here.drive(INT64_MAX);
+  // What was sent before the last task ended belongs to this run, though nobody has looked since.
+  while (how == sched::scheduler::ending::done && !here.scheduler.letters.empty()) {
+    here.scheduler.letters.open_all();
+    here.idle = root.living == 0;
+    if (!here.idle) how = here.drive(INT64_MAX);
+  }
   std::string report;
   if (how == sched::scheduler::ending::stuck) {
     report = tasking::describe_tasks(root, {});

@@ -96,10 +96,21 @@ void each_scheduler(void (*visit)(const sight& one, void* argument), void* argum
   }
 }
 
+namespace {
+bool is_among_the_living(const scheduler* one) noexcept {  // under the lock
+  const auto& living = schedulers().living;
+  return std::any_of(living.begin(), living.end(), [&](const auto& of) { return of.one == one; });
+}
+}  // namespace
+
+bool lives(const scheduler* one) noexcept {
+  std::lock_guard held(schedulers().lock);
+  return is_among_the_living(one);
+}
+
 bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept {
   std::lock_guard held(schedulers().lock);
-  const auto& living = schedulers().living;
-  if (std::none_of(living.begin(), living.end(), [&](const auto& of) { return of.one == to; })) return false;
+  if (!is_among_the_living(to)) return false;
   to->post(one);
   return true;
 }

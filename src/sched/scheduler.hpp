@@ -128,6 +128,8 @@ class scheduler final : public parking::host {
   std::atomic<bool> busy_ = false;
 };
 
+// Any thread.
+bool lives(const scheduler* one) noexcept;
 // Any thread: posts a letter to a scheduler that may be gone already; false then.
 bool post_if_it_lives(scheduler* to, parking::letter& one) noexcept;
 

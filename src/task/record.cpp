@@ -77,6 +77,19 @@ void destroy(record* one) noexcept {
   if (!sched::post_if_it_lives(home, *way)) sched::block_cache::let_go(block);
 }
 
+waiter* nobody_waits_any_more() noexcept { return reinterpret_cast<waiter*>(1); }
+
+// It has ended. A joiner from afar sets its bit before it stands in the list; so either the bit is seen here, and the
+// record lives at least until the list was taken, or the joiner sees that the task has ended.
+void give_up_own_reference(record& task) noexcept {
+  if (task.references.load(std::memory_order_acquire) == own_reference) return destroy(&task);
+  const std::uint32_t before = task.references.fetch_sub(own_reference, std::memory_order_acq_rel);
+  if (before == own_reference) return destroy(&task);
+  if ((before & joined_from_afar) == 0) return;
+  waiter* one = task.joiners_afar.exchange(nobody_waits_any_more(), std::memory_order_acq_rel);
+  while (one != nullptr) parking::wake(*std::exchange(one, one->next));
+}
+
 // Home thread. After this the record may be gone.
 void complete(record& task, task_state how, std::exception_ptr error) noexcept {
   if (task.has_payload) task.how->destroy_body(payload_of(&task));
@@ -93,7 +106,7 @@ void complete(record& task, task_state how, std::exception_ptr error) noexcept {
     while (waiter* one = parent.joiners.take_front()) parking::wake(*one);
   }
   if (parent.living == 0 && parent.all_ended != nullptr) *parent.all_ended = true;
-  drop(&task);
+  give_up_own_reference(task);
 }
 
 sched::start_order order_of(parking::parked& one) noexcept {
@@ -150,28 +163,24 @@ bool has_ended(const record* one) noexcept {
   return one->state.load(std::memory_order_acquire) >= task_state::finished;
 }
 
-// Another thread cancels, or waits for, a task of this one.
+// Another thread cancels a task of this one.
 struct cancel_letter : parking::letter {
   record* task;
   std::exception_ptr cause;
 };
-struct join_letter : parking::letter {
-  record* task;
-  waiter* joiner;
-};
 
-// A thread that is not the task's. Its wait cannot be called off: the letter is on its stack.
+// A thread that is not the task's. Its home need not run for this: a letter that came after its last slice would lie
+// there unread. Its wait cannot be called off: nobody could take it out of the list.
 void join_from_afar(record* one) noexcept {
+  if (!sched::lives(one->home)) return;  // its thread was lost in a fork
+  if ((one->references.fetch_or(joined_from_afar, std::memory_order_acq_rel) & own_reference) == 0) return;
   waiter me;
-  join_letter letter;
-  letter.task = one;
-  letter.joiner = &me;
-  letter.open = [](parking::letter& sent) noexcept {
-    auto& read = static_cast<join_letter&>(sent);
-    if (has_ended(read.task)) return parking::wake(*read.joiner);
-    read.task->joiners.push_back(*read.joiner);
-  };
-  if (sched::post_if_it_lives(one->home, letter)) parking::park_shielded(me, join_wait);
+  waiter* newest = one->joiners_afar.load(std::memory_order_acquire);
+  do {
+    if (newest == nobody_waits_any_more()) return;
+    me.next = newest;
+  } while (!one->joiners_afar.compare_exchange_weak(newest, &me, std::memory_order_acq_rel));
+  parking::park_shielded(me, join_wait);
 }
 
 }  // namespace
@@ -271,7 +280,7 @@ void give_up(record* one, task_state how, std::exception_ptr why) noexcept {
   one->error = std::move(why);
   one->state.store(how, std::memory_order_release);
   while (waiter* joiner = one->joiners.take_front()) parking::wake(*joiner);
-  drop(one);
+  give_up_own_reference(*one);
 }
 
 // What had no stack yet was never there. A stack that was taken ends as stacks do, by a task that runs and does
@@ -303,8 +312,8 @@ void queue(record* one) noexcept {
 
 void drop(record* one) noexcept {
   // The last holder needs no read-modify-write.
-  if (one->references.load(std::memory_order_acquire) == 1 ||
-      one->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  if ((one->references.load(std::memory_order_acquire) & ~joined_from_afar) == 1 ||
+      (one->references.fetch_sub(1, std::memory_order_acq_rel) & ~joined_from_afar) == 1) {
     destroy(one);
   }
 }

@@ -15,6 +15,10 @@
 
 namespace ramie::inline v0::tasking {
 
+// Bits above the count of handles.
+inline constexpr std::uint32_t own_reference = 1U << 30;     // it has not ended
+inline constexpr std::uint32_t joined_from_afar = 1U << 31;  // a thread that is not its home waits for it
+
 struct alignas(64) record : parking::parked {
   void* memory = nullptr;      // block_cache::block::from
   parking::cancel_scope self;  // the outermost scope of its own: what task::cancel() asks
@@ -28,9 +32,10 @@ struct alignas(64) record : parking::parked {
   bool transient = false;
   bool has_payload = false;  // constructed
   std::atomic<task_state> state = task_state::ready;
-  std::atomic<std::uint32_t> references = 2;  // its own until it has ended, and the handle's
-  parking::wait_list joiners;                 // home thread; other threads send a letter
-  std::exception_ptr error;                   // what escaped it, or the cause of its cancellation
+  std::atomic<std::uint32_t> references = own_reference + 1;  // until it has ended, and the handle's
+  parking::wait_list joiners;                                 // on the home thread
+  std::atomic<parking::waiter*> joiners_afar = nullptr;       // on others, newest first; see join_from_afar()
+  std::exception_ptr error;                                   // what escaped it, or the cause of its cancellation
   std::unique_ptr<std::string> annotation;
 };
 static_assert(sizeof(record) <= record_bytes);

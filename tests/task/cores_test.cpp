@@ -56,6 +56,25 @@ TEST_F(cores_test, a_failure_of_a_task_from_afar_is_the_runtimes) {
   other.join();
 }
 
+// The runtime lives until the threads have joined, but its thread reads nothing after its last slice.
+TEST_F(cores_test, threads_that_join_just_as_the_last_run_ends_go_on_before_the_runtime_goes) {
+  for (int round = 0; round < 500; ++round) {
+    ramie::runtime r;
+    std::atomic<int> spawned = 0;
+    const auto spawn_and_join = [&, ref = r.ref()] {
+      const task<void> t = ref.spawn([] {});
+      ++spawned;
+      t.join();
+    };
+    std::thread one(spawn_and_join), other(spawn_and_join);
+    r.run([&] {
+      while (spawned != 2) ramie::this_task::yield();
+    });
+    one.join();
+    other.join();
+  }
+}
+
 TEST_F(cores_test, a_reference_to_a_runtime_that_is_gone_says_so) {
   runtime_ref ref;
   EXPECT_FALSE(ref.lives());
