@@ -57,8 +57,7 @@ int epoll_poller::watch(operation& one) {
   entry& here = *entries_[place];
   std::int16_t wanted = os::events_of(one.asked);
   // While somebody waits the number is not used again: two descriptors of one number are two names of one file.
-  const bool is_waited_for = !here.readers.empty() || !here.writers.empty() || !here.either.empty();
-  const bool is_known = here.id == one.on->id() || is_waited_for;
+  const bool is_known = here.id == one.on->id() || is_waited_for(here);
   if (is_known && (here.watched & wanted) == wanted) return 0;
   if (!is_known) {
     here.id = 0;
@@ -134,6 +133,7 @@ bool epoll_poller::call_off(operation& one) noexcept {
 void epoll_poller::forget(int number, std::uint64_t id) noexcept {
   const auto place = static_cast<std::size_t>(number);
   if (place >= entries_.size() || entries_[place] == nullptr || entries_[place]->id != id) return;
+  if (is_waited_for(*entries_[place])) return;  // by another descriptor of this number, which was kept
   entries_[place]->id = 0;
   // Copies of it in other processes would go on telling. What is inherited knows the parent's, which stays.
   if (!queue_.is_inherited()) queue_.unwatch(number);

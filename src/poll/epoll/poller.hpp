@@ -39,6 +39,9 @@ class epoll_poller final : public poller {
     parking::wait_list readers, writers, either;
   };
 
+  static bool is_waited_for(const entry& one) noexcept {
+    return !one.readers.empty() || !one.writers.empty() || !one.either.empty();
+  }
   int renew() noexcept;
   int watch(operation& one);
   entry* known(const descriptor& one) noexcept;
