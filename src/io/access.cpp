@@ -71,6 +71,22 @@ endpoint access::endpoint_of(const os::address& one) noexcept {
   return result;
 }
 
+socket::kind_of access::kind_of_socket(int number) noexcept {
+  switch (os::transport_of(number)) {
+    case os::transport::tcp:
+      return kind_of::tcp;
+    case os::transport::udp:
+      return kind_of::udp;
+    case os::transport::unix_stream:
+      return kind_of::unix_stream;
+    case os::transport::unix_datagram:
+      return kind_of::unix_datagram;
+    case os::transport::other:
+      return kind_of::none;
+  }
+  return kind_of::none;
+}
+
 void access::take(socket& into, int number, kind_of kind, poll::descriptor_traits traits) {
   traits.is_tcp = kind == kind_of::tcp;
   poll::descriptor* held = nullptr;

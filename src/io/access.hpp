@@ -25,6 +25,8 @@ struct access {
   [[nodiscard]] static os::address address_of(const endpoint& one) noexcept;
   [[nodiscard]] static endpoint endpoint_of(const os::address& one) noexcept;
 
+  // Of one that others have made.
+  [[nodiscard]] static kind_of kind_of_socket(int number) noexcept;
   // Takes the number over; closes it when there is no memory for that.
   static void take(socket& into, int number, kind_of kind, poll::descriptor_traits traits = {});
   [[nodiscard]] static bool is_byte_file(const socket& one) noexcept { return one.kind_ == kind_of::bytes; }

@@ -124,10 +124,8 @@ listener listener::adopt(int number, bool keep) {
   if (!os::is_descriptor(number)) fail(-EBADF, doing);
   if (!os::is_socket(number)) fail(-ENOTSOCK, doing);
   if (!os::is_listening(number)) fail(-EINVAL, doing + ": it does not listen");
-  os::address told;
-  checked(os::local_address(number, told), "adopt");
   listener result;
-  access::take(result, number, is_unix(told) ? kind_of::unix_stream : kind_of::tcp,
+  access::take(result, number, access::kind_of_socket(number),
                {.ours = !keep, .may_block = !os::is_non_blocking(number)});
   return result;
 }

@@ -167,14 +167,8 @@ stream stream::adopt(int number, bool keep) {
   stream result;
   if (!os::is_descriptor(number)) fail(-EBADF, "adopt of " + std::to_string(number));
   const bool is_socket = os::is_socket(number);
-  os::address told;
-  if (is_socket) checked(os::local_address(number, told), "adopt");
-  const bool is_unix = os::family_of(told) == os::address_family::unix_socket;
   // Sockets are asked not to block each time.
-  access::take(result, number,
-               !is_socket ? kind_of::bytes
-               : is_unix  ? kind_of::unix_stream
-                          : kind_of::tcp,
+  access::take(result, number, is_socket ? access::kind_of_socket(number) : kind_of::bytes,
                {.ours = !keep,
                 .may_block = !is_socket && !os::is_non_blocking(number),
                 .is_pipe = !is_socket && !os::is_on_disk(number)});

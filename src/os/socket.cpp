@@ -275,6 +275,18 @@ bool is_socket(int descriptor) noexcept {
   struct stat told {};
   return answer([&] { return ::fstat(descriptor, &told); }) == 0 && S_ISSOCK(told.st_mode);
 }
+transport transport_of(int descriptor) noexcept {
+  const auto told = [&](int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return answer([&] { return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size); }) == 0 ? value : -1;
+  };
+  if (told(SO_DOMAIN) == AF_UNIX) return told(SO_TYPE) == SOCK_DGRAM ? transport::unix_datagram : transport::unix_stream;
+  const int protocol = told(SO_PROTOCOL);
+  return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? transport::tcp
+         : protocol == IPPROTO_UDP                            ? transport::udp
+                                                              : transport::other;
+}
 bool is_on_disk(int descriptor) noexcept {
   struct stat told {};
   return answer([&] { return ::fstat(descriptor, &told); }) == 0 && S_ISREG(told.st_mode);

@@ -67,6 +67,8 @@ int make_pipe(int (&ends)[2]) noexcept;
 int make_socket_pair(int (&ends)[2]) noexcept;
 bool is_descriptor(int descriptor) noexcept;
 bool is_socket(int descriptor) noexcept;
+enum class transport : std::uint8_t { other, tcp, udp, unix_stream, unix_datagram };
+transport transport_of(int descriptor) noexcept;  // of a socket
 bool is_on_disk(int descriptor) noexcept;  // a plain file
 bool is_listening(int descriptor) noexcept;
 bool is_non_blocking(int descriptor) noexcept;
