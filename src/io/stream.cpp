@@ -35,6 +35,13 @@ os::io_request request(os::io_kind kind, const void* memory, std::size_t bytes) 
                       static_cast<std::uint32_t>(std::min(bytes, bytes_at_once)));
 }
 
+// One of several in a call: closed between two of them is closed while the call waited.
+[[gnu::always_inline]] inline int move_next(socket& on, bool out, const void* memory, std::size_t bytes,
+                                            bool is_first) {
+  const int result = move(on, out, memory, bytes);
+  return result == -EBADF && !is_first ? -ECANCELED : result;
+}
+
 template <class Pieces>
 int move_pieces(socket& on, bool out, const Pieces& pieces) {
   os::message all;
@@ -79,18 +86,21 @@ void stream::write_all(const_buffer from) {
 }
 void stream::write_all(const_buffer from, std::size_t& done) {
   held here(*this);
+  const std::size_t before = done;
   while (done < from.size()) {
     const const_buffer rest = from.subspan(done);
-    done += static_cast<std::size_t>(checked(move(*here, true, rest.data(), rest.size()), "write_all"));
+    done += static_cast<std::size_t>(
+        checked(move_next(*here, true, rest.data(), rest.size(), done == before), "write_all"));
   }
 }
 std::size_t stream::write_all(const_buffer from, std::error_code& error) {
   held here(*this);
-  std::size_t done = 0;
+  constexpr std::size_t before = 0;
+  std::size_t done = before;
   succeed(error);
   while (done < from.size() && !error) {
     const const_buffer rest = from.subspan(done);
-    done += told(move(*here, true, rest.data(), rest.size()), error);
+    done += told(move_next(*here, true, rest.data(), rest.size(), done == before), error);
   }
   return done;
 }
@@ -101,9 +111,10 @@ std::size_t stream::read_exactly(buffer into) {
 }
 std::size_t stream::read_exactly(buffer into, std::size_t& done) {
   held here(*this);
+  const std::size_t before = done;
   while (done < into.size()) {
     const buffer rest = into.subspan(done);
-    const int got = checked(move(*here, false, rest.data(), rest.size()), "read_exactly");
+    const int got = checked(move_next(*here, false, rest.data(), rest.size(), done == before), "read_exactly");
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }
@@ -111,11 +122,12 @@ std::size_t stream::read_exactly(buffer into, std::size_t& done) {
 }
 std::size_t stream::read_exactly(buffer into, std::error_code& error) {
   held here(*this);
-  std::size_t done = 0;
+  constexpr std::size_t before = 0;
+  std::size_t done = before;
   succeed(error);
   while (done < into.size()) {
     const buffer rest = into.subspan(done);
-    const std::size_t got = told(move(*here, false, rest.data(), rest.size()), error);
+    const std::size_t got = told(move_next(*here, false, rest.data(), rest.size(), done == before), error);
     if (got == 0) break;
     done += got;
   }

@@ -22,6 +22,12 @@ class asks_instead {
   const os::io_request asked_;
 };
 
+// An answer that brings nothing: an error, or the end of a stream.
+bool is_empty_handed(const operation& one) noexcept {
+  const bool reads = one.asked.kind == os::io_kind::receive || one.asked.kind == os::io_kind::read;
+  return one.result < 0 || (reads && one.result == 0);
+}
+
 }  // namespace
 
 int completion_poller::once(operation& one) {
@@ -38,7 +44,10 @@ int completion_poller::once(operation& one) {
       parking::park(me, *one.kind);  // throws nothing: it is never withdrawn
       one.me = nullptr;
     }
-    if (one.result != -ECANCELED || !one.called_off || one.on->closed()) return one.result;
+    if (one.result == left_in_fork) return one.result;
+    // Perhaps its other end was closed with it, and that was seen first.
+    if (one.on->closed() && is_empty_handed(one)) return -ECANCELED;
+    if (one.result != -ECANCELED || !one.called_off) return one.result;
     parking::check_cancelled(home_);
     // Asked to go, and then not: by a scope that has been left.
   }
