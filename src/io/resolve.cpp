@@ -6,6 +6,7 @@
 
 #include <ramie/offload.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <memory>
@@ -44,6 +45,13 @@ bool is_number(std::string_view service, std::uint16_t& port) noexcept {
   return failure == std::errc() && end == service.data() + service.size();
 }
 
+// What the C library would take for a port, or for a part of one: "70000" for 4464, "+80" for 80.
+bool is_no_service(std::string_view service) noexcept {
+  const auto is_digit = [](char one) { return one >= '0' && one <= '9'; };
+  const auto is_letter = [](char one) { return (one >= 'a' && one <= 'z') || (one >= 'A' && one <= 'Z'); };
+  return std::all_of(service.begin(), service.end(), is_digit) || !(is_digit(service[0]) || is_letter(service[0]));
+}
+
 [[noreturn]] void refuse(std::string_view name) {
   throw std::system_error(
       std::make_error_code(std::errc::invalid_argument),
@@ -71,7 +79,13 @@ std::vector<endpoint> resolve(std::string_view host, std::string_view service) {
     refuse(std::string(host) + ":" + std::string(service));
   std::uint16_t port = 0;
   os::address numeric;
-  if (is_number(service, port) && os::to_address(host, port, numeric)) return {access::endpoint_of(numeric)};
+  const bool is_port = is_number(service, port);
+  if (is_port && os::to_address(host, port, numeric)) return {access::endpoint_of(numeric)};
+  if (!is_port && is_no_service(service)) {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "resolve " + std::string(host) + ":" + std::string(service) +
+                                ": a port is a number from 0 to 65535, or a service's name");
+  }
   const os::looked_up told = resolver_pool().run_abandonable(
       [host = std::string(host), service = std::string(service)] { return os::look_up(host, service); });
   if (told.failure == 0) {

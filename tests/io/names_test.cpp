@@ -44,6 +44,17 @@ TEST_F(names_test, what_is_no_name_and_port_is_refused_before_anybody_is_asked) 
   EXPECT_EQ(error_of([&] { (void)net::connect("nowhere"); }), std::errc::invalid_argument);
 }
 
+// The C library takes 70000 for 4464, and spaces and signs for nothing.
+TEST_F(names_test, a_port_that_is_none_is_refused_and_not_taken_for_another) {
+  for (const char* service : {"65536", "70000", "4294967376", "99999999999999999999", "-1", "+80", " 80", "\t80"}) {
+    for (const char* host : {"127.0.0.1", "localhost", "::1"})
+      EXPECT_EQ(error_of([&] { (void)net::resolve(host, service); }), std::errc::invalid_argument) << host << service;
+  }
+  EXPECT_EQ(error_of([] { (void)net::connect("localhost:70000"); }), std::errc::invalid_argument);
+  EXPECT_EQ(net::resolve("127.0.0.1", "65535").front(), net::endpoint("127.0.0.1:65535"));
+  EXPECT_EQ(net::resolve("127.0.0.1", "00080").front(), net::endpoint("127.0.0.1:80"));
+}
+
 TEST_F(names_test, a_service_that_does_not_exist_is_an_error_in_the_librarys_words) {
   ramie::run([] {
     try {
