@@ -50,6 +50,7 @@ constinit const access::words access::writing = {{{"write", &poll::withdraw},
 
 void fail(int result, const std::string& doing) {
   std::string text = doing;
+  if (is_out_of_descriptors(result)) text += ": " + os::text_of_descriptor_limit(-result);
   if (result == -ECANCELED) text += ": closed while it waited";
   if (result == poll::left_in_fork) text += ": this process was forked, and the transfer stayed with its parent";
   if (result == -EBADF) text += ": not open";

@@ -33,20 +33,6 @@ class new_descriptor {
 
 bool is_unix(const os::address& one) noexcept { return os::family_of(one) == os::address_family::unix_socket; }
 
-bool is_out_of_descriptors(int result) noexcept { return result == -EMFILE || result == -ENFILE; }
-
-[[noreturn]] void fail_out_of_descriptors(int result) {
-  if (result == -ENFILE) {
-    fail(result,
-         "accept: the whole system has no descriptor left (fs.file-max). The connection stays in line. Close "
-         "some, or raise it (sysctl -w fs.file-max=...)");
-  }
-  const std::string allowed = std::to_string(os::descriptors_allowed());
-  fail(result, "accept: this process may have " + allowed + " descriptors (RLIMIT_NOFILE) and " + allowed +
-                   " are in use. The connection stays in line. Close some, or raise the limit (ulimit -n, "
-                   "LimitNOFILE= of a service)");
-}
-
 int accept_on(listener& door) {
   os::io_request asked;
   asked.kind = os::io_kind::accept;
@@ -108,7 +94,7 @@ listener::listener(const endpoint& where, listener_options options) {
 stream listener::accept() {
   held here(*this);
   const int result = accept_on(*here);
-  if (is_out_of_descriptors(result)) fail_out_of_descriptors(result);
+  if (is_out_of_descriptors(result)) fail(result, "accept: the connection stays in line");
   return access::accepted(*here, checked(result, "accept"));
 }
 

@@ -42,8 +42,8 @@ endpoint::endpoint(std::string_view text) {
                                        std::to_string(text.size() - unix_prefix.size()));
   }
   throw std::system_error(error, "endpoint \"" + std::string(text) +
-                                     "\": \"127.0.0.1:80\", \"[::1]:80\" or \"unix:/path\" is meant; names are not "
-                                     "looked up here");
+                                     "\": \"127.0.0.1:80\", \"[::1]:80\" or \"unix:/path\" is meant, a port is at "
+                                     "most 65535; names are not looked up here");
 }
 
 endpoint::family_kind endpoint::family() const noexcept {

@@ -167,10 +167,7 @@ int stream::receive_descriptor() {
       checked(access::perform(*this, request(os::io_kind::receive_message, &one.header, 0)), "receive_descriptor");
   if (got == 0) fail(-ENOMSG, "receive_descriptor: the stream has ended");
   const int number = one.attached();
-  if (number < 0 && one.lost_descriptors()) {
-    fail(-EMFILE, "receive_descriptor: this process may have " + std::to_string(os::descriptors_allowed()) +
-                      " descriptors (RLIMIT_NOFILE), and there is no place for another. It is gone");
-  }
+  if (number < 0 && one.lost_descriptors()) fail(-EMFILE, "receive_descriptor: what came is gone");
   if (number < 0) fail(-EBADMSG, "receive_descriptor: a byte came without a descriptor");
   return number;
 }

@@ -2,6 +2,7 @@
 
 #include "os/clock.hpp"
 #include "os/io_request.hpp"
+#include "os/socket.hpp"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <system_error>
 
 namespace ramie::os {
@@ -61,7 +63,11 @@ int event_queue::watch_rouser() noexcept {
 
 event_queue::event_queue(trigger when) : trigger_(when) {
   int refused = make(queue_, rouser_.number);
-  if (refused != 0) throw std::system_error(-refused, std::system_category(), "epoll_create1 and its eventfd");
+  if (refused != 0) {
+    std::string text = "epoll_create1 and its eventfd";
+    if (refused == -EMFILE || refused == -ENFILE) text += ": " + text_of_descriptor_limit(-refused);
+    throw std::system_error(-refused, std::system_category(), text);
+  }
   refused = watch_rouser();
   if (refused == 0) return;
   close_descriptor(queue_);

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace ramie::os {
 
@@ -13,9 +14,11 @@ looked_up look_up(const std::string& host, const std::string& service) {
   looked_up told;
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
-  const int before = errno;
+  const int before = std::exchange(errno, 0);
   addrinfo* list = nullptr;
   told.failure = ::getaddrinfo(host.c_str(), service.c_str(), &wanted, &list);
+  // A file or a socket that it could not open is no answer, although the library takes it for one.
+  if (told.failure != 0 && (errno == EMFILE || errno == ENFILE)) told.failure = EAI_SYSTEM;
   if (told.failure == EAI_SYSTEM) told.error = errno;
   errno = before;
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(told.failure == 0 ? list : nullptr, [](addrinfo* one) {

@@ -281,7 +281,8 @@ transport transport_of(int descriptor) noexcept {
     socklen_t size = sizeof value;
     return answer([&] { return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size); }) == 0 ? value : -1;
   };
-  if (told(SO_DOMAIN) == AF_UNIX) return told(SO_TYPE) == SOCK_DGRAM ? transport::unix_datagram : transport::unix_stream;
+  if (told(SO_DOMAIN) == AF_UNIX)
+    return told(SO_TYPE) == SOCK_DGRAM ? transport::unix_datagram : transport::unix_stream;
   const int protocol = told(SO_PROTOCOL);
   return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? transport::tcp
          : protocol == IPPROTO_UDP                            ? transport::udp
@@ -300,9 +301,14 @@ bool is_non_blocking(int descriptor) noexcept {
   const int flags = answer([&] { return ::fcntl(descriptor, F_GETFL); });
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
-std::uint64_t descriptors_allowed() noexcept {
+std::string text_of_descriptor_limit(int error) {
+  if (error == ENFILE)
+    return "the whole system has no descriptor left (fs.file-max). Close some, or raise it (sysctl -w fs.file-max=...)";
   rlimit told{};
-  return answer([&] { return ::getrlimit(RLIMIT_NOFILE, &told); }) == 0 ? told.rlim_cur : 0;
+  const bool is_known = answer([&] { return ::getrlimit(RLIMIT_NOFILE, &told); }) == 0;
+  return "this process may have " + (is_known ? std::to_string(told.rlim_cur) : "no more") +
+         " descriptors (RLIMIT_NOFILE), and there is no place for another. Close some, or raise the limit (ulimit -n, "
+         "LimitNOFILE= of a service)";
 }
 
 }  // namespace ramie::os

@@ -69,9 +69,10 @@ bool is_descriptor(int descriptor) noexcept;
 bool is_socket(int descriptor) noexcept;
 enum class transport : std::uint8_t { other, tcp, udp, unix_stream, unix_datagram };
 transport transport_of(int descriptor) noexcept;  // of a socket
-bool is_on_disk(int descriptor) noexcept;  // a plain file
+bool is_on_disk(int descriptor) noexcept;         // a plain file
 bool is_listening(int descriptor) noexcept;
 bool is_non_blocking(int descriptor) noexcept;
-std::uint64_t descriptors_allowed() noexcept;  // RLIMIT_NOFILE
+// Which limit was reached and what to do, of EMFILE or ENFILE.
+std::string text_of_descriptor_limit(int error);
 
 }  // namespace ramie::os
