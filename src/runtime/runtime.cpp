@@ -200,7 +200,14 @@ void runtime::state::stop_now(std::exception_ptr cause) noexcept {
 runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
 
 runtime::~runtime() {
-  RAMIE_CHECK(state_->root.living == 0);
+  if (state_->root.living != 0) {
+    std::fprintf(
+        stderr,
+        "ramie: a runtime is destroyed while %zu of its tasks live. Before, stop() it and call run_once() until "
+        "it says that none is left\n%s",
+        static_cast<std::size_t>(state_->root.living), tasking::describe_tasks(state_->root, {}).c_str());
+    std::abort();
+  }
   {
     const std::lock_guard held(state_->link->lock);
     state_->link->to = nullptr;

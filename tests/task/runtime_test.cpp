@@ -191,5 +191,35 @@ TEST_F(runtime_test, stop_asks_all_tasks_to_go_and_run_says_so) {
   }
 }
 
+TEST_F(runtime_test, one_that_is_destroyed_with_living_tasks_names_them_and_what_to_do) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        ramie::runtime one;
+        one.post([] { ramie::this_task::sleep_for(1h); }, {.name = "patient"});
+        one.run_once(1ms);
+      },
+      "1 of its tasks live.*stop\\(\\).*run_once\\(\\)(.|\n)*patient");
+}
+
+TEST_F(runtime_test, one_that_was_stopped_and_run_until_none_is_left_may_go) {
+  bool unwound = false;
+  {
+    struct guard {
+      bool& unwound;
+      ~guard() { unwound = true; }
+    };
+    ramie::runtime one;
+    one.post([&] {
+      const guard here{unwound};
+      ramie::this_task::sleep_for(1h);
+    });
+    EXPECT_FALSE(one.run_once(1ms));
+    one.stop();
+    EXPECT_TRUE(one.run_once(10s));
+  }
+  EXPECT_TRUE(unwound);
+}
+
 }  // namespace
 }  // namespace ramie_test
