@@ -18,7 +18,8 @@
 // Waiting while the object is closed elsewhere ends with operation_canceled, a call after that with
 // bad_file_descriptor; destroying it is a close(), also for those that are in one of its calls. ramie::cancelled is
 // thrown from both kinds of overload, and never together with bytes: what was moved is returned, or is still there for
-// the next read. SIGPIPE is never raised.
+// the next read. The first operation of a thread may throw from both, too, when the poller that was asked for does not
+// work (runtime_options::io). SIGPIPE is never raised.
 #pragma once
 
 #include <cstddef>

@@ -57,6 +57,18 @@ void fail(int result, const std::string& doing) {
   throw std::system_error(code_of(result), text);
 }
 
+void fail_to_bind(int result, const std::string& doing, const endpoint& where) {
+  const std::string text = where.text();
+  const bool is_path = text.starts_with("unix:") && !text.starts_with("unix:@");
+  if (result == -EADDRINUSE && is_path)
+    fail(result, doing + ": the path exists. Remove it first if nobody listens there any more");
+  if (result == -EADDRINUSE) fail(result, doing + ": somebody has it already (ss -anp says who)");
+  if (result == -EACCES && where.port() != 0)
+    fail(result, doing + ": low ports are root's (net.ipv4.ip_unprivileged_port_start, CAP_NET_BIND_SERVICE)");
+  if (result == -EADDRNOTAVAIL) fail(result, doing + ": no interface of this machine has that address");
+  fail(result, doing);
+}
+
 os::address access::address_of(const endpoint& one) noexcept {
   static_assert(endpoint::most_bytes == os::address::most_bytes);
   os::address result;

@@ -100,6 +100,8 @@ inline std::error_code code_of(int result) noexcept {
 [[nodiscard]] inline bool is_out_of_descriptors(int result) noexcept { return result == -EMFILE || result == -ENFILE; }
 // Throws when it is an error: "accept on 127.0.0.1:80". Of a limit that is reached the text says which, and what to do.
 [[noreturn]] void fail(int result, const std::string& doing);
+// bind(2) and listen(2), which many refuse: the next step, where there is one.
+[[noreturn]] void fail_to_bind(int result, const std::string& doing, const endpoint& where);
 inline int checked(int result, const char* doing) {
   if (result < 0) fail(result, doing);
   return result;

@@ -76,7 +76,7 @@ listener::listener(const endpoint& where, listener_options options) {
   const os::address at = access::address_of(where);
   const std::string doing = "listen on " + where.text();
   const auto good = [&](int result) {
-    if (result < 0) fail(result, doing);
+    if (result < 0) fail_to_bind(result, doing, where);
     return result;
   };
   new_descriptor made(good(os::make_stream_socket(at)));

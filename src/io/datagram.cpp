@@ -15,7 +15,7 @@ datagram::datagram(const endpoint& where, datagram_options options) {
   if (where.family() == endpoint::family_kind::ipv6 && refused == 0)
     refused = os::set_option(made, os::socket_option::ipv6_only, options.ipv6_only);
   if (refused == 0) refused = os::bind_socket(made, at);
-  if (refused < 0) fail(refused, "bind " + where.text());
+  if (refused < 0) fail_to_bind(refused, "bind " + where.text(), where);
 }
 
 namespace {

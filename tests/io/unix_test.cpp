@@ -35,6 +35,21 @@ TEST_F(unix_sockets, a_stream_by_a_path_and_by_an_abstract_name) {
   });
 }
 
+TEST_F(unix_sockets, a_path_that_was_left_behind_is_refused_with_what_to_do) {
+  { const net::listener gone("unix:" + path); }
+  try {
+    const net::listener again("unix:" + path);
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), std::errc::address_in_use);
+    EXPECT_NE(std::strstr(error.what(), path.c_str()), nullptr) << error.what();
+    EXPECT_NE(std::strstr(error.what(), "Remove it first"), nullptr) << error.what();
+  }
+  EXPECT_EQ(error_of([&] { static_cast<void>(net::connect("unix:" + path)); }), std::errc::connection_refused);
+  ::unlink(path.c_str());
+  const net::listener again("unix:" + path);
+}
+
 TEST_F(unix_sockets, the_peer_says_who_it_is) {
   ramie::run([] {
     auto near_and_far = net::socket_pair();
