@@ -79,6 +79,7 @@ stream connect_to_any(const std::vector<endpoint>& found, std::error_code& error
 stream connect_to_name(std::string_view name) {
   std::error_code error;
   if (const endpoint numeric = endpoint::parse(name, error); !error) return connect(numeric);
+  if (is_unix_name(name)) return connect(endpoint(name));  // which says what is wrong with it
   std::string text;
   stream made = connect_to_any(resolve(name), error, &text);
   if (error) throw std::system_error(error, "connect to " + std::string(name) + " (" + text + ")");
@@ -87,6 +88,7 @@ stream connect_to_name(std::string_view name) {
 
 stream connect_to_name(std::string_view name, std::error_code& error) {
   if (const endpoint numeric = endpoint::parse(name, error); !error) return connect(numeric, error);
+  if (is_unix_name(name)) return {};
   try {
     return connect_to_any(resolve(name), error, nullptr);
   } catch (const std::system_error& refused) {

@@ -1,6 +1,7 @@
 #include "io/access.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace ramie::inline v0::net {
 
@@ -51,7 +52,9 @@ int send(socket& on, stream::const_buffer message, const endpoint& to) {
 }  // namespace
 
 void datagram::send_to(stream::const_buffer message, const endpoint& to) {
-  if (const int result = send(*this, message, to); result < 0) fail(result, "send_to " + to.text());
+  const int result = send(*this, message, to);
+  if (result == -EACCES && kind_ == kind_of::udp) fail(result, "send_to " + to.text() + ": set_broadcast() first");
+  if (result < 0) fail(result, "send_to " + to.text());
 }
 void datagram::send_to(stream::const_buffer message, const endpoint& to, std::error_code& error) {
   told(send(*this, message, to), error);

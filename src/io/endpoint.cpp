@@ -1,4 +1,5 @@
 #include "io/access.hpp"
+#include "io/name.hpp"
 
 #include <charconv>
 #include <cstring>
@@ -6,10 +7,8 @@
 namespace ramie::inline v0::net {
 namespace {
 
-constexpr std::string_view unix_prefix = "unix:";
-
 bool parse_address(std::string_view text, os::address& result) noexcept {
-  if (text.starts_with(unix_prefix)) return os::to_unix_address(text.substr(unix_prefix.size()), result);
+  if (is_unix_name(text)) return os::to_unix_address(text.substr(unix_prefix.size()), result);
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return false;
   std::string_view host = text.substr(0, colon);
@@ -36,7 +35,7 @@ endpoint::endpoint(std::string_view text) {
   std::error_code error;
   *this = parse(text, error);
   if (!error) return;
-  if (text.starts_with(unix_prefix) && text.size() - unix_prefix.size() > os::unix_path_most) {
+  if (is_unix_name(text) && text.size() - unix_prefix.size() > os::unix_path_most) {
     throw std::system_error(error, "endpoint \"" + std::string(text) + "\": the name of a Unix socket has at most " +
                                        std::to_string(os::unix_path_most) + " bytes, this one has " +
                                        std::to_string(text.size() - unix_prefix.size()));

@@ -10,6 +10,9 @@
 
 namespace ramie::inline v0::net {
 
+inline constexpr std::string_view unix_prefix = "unix:";
+inline bool is_unix_name(std::string_view name) noexcept { return name.starts_with(unix_prefix); }
+
 struct host_and_service {
   std::string_view host, service;  // of the text given; neither is empty
 };

@@ -150,6 +150,7 @@ credentials stream::peer_credentials() const {
 
 void stream::send_descriptor(int number) {
   access::number_of_unix(*this, "send_descriptor");
+  if (!os::is_descriptor(number)) fail(-EBADF, "send_descriptor of " + std::to_string(number));
   const char with = 0;
   os::message one;
   one.add(&with, 1);

@@ -184,6 +184,17 @@ TEST_F(handing_over, more_than_one_message_could_carry_go_one_by_one) {
   });
 }
 
+TEST_F(handing_over, what_is_not_open_is_named) {
+  auto ends = net::socket_pair();
+  try {
+    ends.first.send_descriptor(1 << 20);
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), std::errc::bad_file_descriptor);
+    EXPECT_NE(std::strstr(error.what(), "send_descriptor of 1048576"), nullptr) << error.what();
+  }
+}
+
 TEST_F(handing_over, one_that_finds_no_place_says_so) {
 #if defined(__SANITIZE_ADDRESS__)
   std::puts("skipped: the limit of descriptors: UBSan opens a pipe to look at an object's type");
@@ -330,13 +341,19 @@ TEST(endpoints, are_read_and_written_as_people_do) {
 TEST(endpoints, a_unix_name_that_is_too_long_is_refused_with_the_limit) {
   for (const char* first : {"/", "@"}) {
     EXPECT_NO_THROW(net::endpoint("unix:" + std::string(first) + std::string(106, 'x')));
-    try {
-      net::endpoint("unix:" + std::string(first) + std::string(107, 'x'));
-      ADD_FAILURE();
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code(), std::errc::invalid_argument);
-      EXPECT_NE(std::string(error.what()).find("at most 107 bytes, this one has 108"), std::string::npos)
-          << error.what();
+    const std::string long_name = "unix:" + std::string(first) + std::string(107, 'x');
+    std::error_code told;
+    static_cast<void>(net::connect(long_name, told));
+    EXPECT_EQ(told, std::errc::invalid_argument);
+    for (const bool connects : {false, true}) {
+      try {
+        connects ? static_cast<void>(net::connect(long_name)) : static_cast<void>(net::endpoint(long_name));
+        ADD_FAILURE();
+      } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::invalid_argument);
+        EXPECT_NE(std::string(error.what()).find("at most 107 bytes, this one has 108"), std::string::npos)
+            << error.what();
+      }
     }
   }
 }
