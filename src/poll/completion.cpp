@@ -45,8 +45,11 @@ int completion_poller::once(operation& one) {
       one.me = nullptr;
     }
     if (one.result == left_in_fork) return one.result;
-    // Perhaps its other end was closed with it, and that was seen first.
-    if (one.on->closed() && is_empty_handed(one)) return -ECANCELED;
+    if (one.on->closed() && is_empty_handed(one)) {
+      // Perhaps its other end was closed with it, and that was seen first. A cancellation that came before is told.
+      if (one.called_off && !one.was_closed_first) parking::check_cancelled(home_);
+      return -ECANCELED;
+    }
     if (one.result != -ECANCELED || !one.called_off) return one.result;
     parking::check_cancelled(home_);
     // Asked to go, and then not: by a scope that has been left.
@@ -78,6 +81,7 @@ int completion_poller::run(operation& one) {
 bool completion_poller::call_off(operation& one) noexcept {
   if (!one.called_off && one.me != nullptr) {
     one.called_off = true;
+    one.was_closed_first = one.on->closed();
     ask_back(one);
   }
   return false;

@@ -16,6 +16,27 @@ using namespace ramie_test;
 
 class calling_off : public net_world {};
 
+// As the two are told everywhere: who cancels a reader often closes what it read from at once.
+TEST_F(calling_off, one_that_is_cancelled_and_then_closed_is_cancelled_and_the_other_way_round_it_is_closed) {
+  ramie::run([](ramie::scope& s) {
+    for (const bool close_first : {false, true}) {
+      for (auto make :
+           {+[] { return connected(); }, +[] { return net::socket_pair(); }, +[] { return net::pipe_pair(); }}) {
+        auto ends = make();
+        std::error_code told;
+        auto reads = s.spawn([&] { told = error_of([&] { read_text(ends.first); }); });
+        ramie::this_task::sleep_for(1ms);
+        if (close_first) ends.first.close();
+        reads.cancel();
+        ends.first.close();
+        reads.join();
+        EXPECT_EQ(told == std::errc::operation_canceled, close_first) << told.message();
+        EXPECT_EQ(reads.state(), close_first ? ramie::task_state::finished : ramie::task_state::cancelled);
+      }
+    }
+  });
+}
+
 TEST_F(calling_off, a_read_that_timed_out_leaves_the_bytes_to_the_next) {
   ramie::run([] {
     auto near_and_far = connected();
