@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace ramie::inline v0 {
@@ -53,7 +55,8 @@ struct selector::state {
     monitor* first = nullptr;
     interest watched = interest::none;
     std::uint32_t generation = 0;
-    bool is_file = false;  // on disk: epoll does not take it, it is always ready
+    std::uint64_t seen_in = 0;  // the collect() that found it last
+    bool is_file = false;       // on disk: epoll does not take it, it is always ready
   };
 
   os::event_queue queue{os::trigger::level};
@@ -63,6 +66,7 @@ struct selector::state {
   std::size_t told = 0;         // of those
   std::size_t monitors = 0;
   std::uint32_t generations = 0;
+  std::uint64_t collects = 0;
   bool closed = false;
   int waiting = 0;  // tasks in select()
 
@@ -117,6 +121,19 @@ struct selector::state {
     }
   }
 
+  // False: this collect() has seen them all.
+  bool find_new_ones(std::span<const os::happened> found) {
+    bool any = false;
+    for (const os::happened& event : found) {
+      const auto place = entries.find(static_cast<int>(event.tag & UINT32_MAX));
+      if (place == entries.end() || place->second.generation != event.tag >> generation_shift) continue;
+      if (std::exchange(place->second.seen_in, collects) == collects) continue;
+      find_ready(place->second, event.to_readers, event.to_writers);
+      any = true;
+    }
+    return any;
+  }
+
   // False: nothing, until this time.
   bool collect(std::int64_t due_ns) {
     if (const int refused = renew_if_inherited(); refused != 0) fail(refused, "select: after a fork");
@@ -125,12 +142,14 @@ struct selector::state {
     for (auto& [number, each] : entries) {
       if (each.is_file) find_ready(each, true, true);
     }
-    const int count = queue.wait(found, due_ns, due_ns == 0 || !ready.empty(), roused);
-    for (int i = 0; i < count; ++i) {
-      const os::happened& event = found[static_cast<std::size_t>(i)];
-      const auto place = entries.find(static_cast<int>(event.tag & UINT32_MAX));
-      if (place == entries.end() || place->second.generation != event.tag >> generation_shift) continue;
-      find_ready(place->second, event.to_readers, event.to_writers);
+    ++collects;
+    int count = queue.wait(found, due_ns, due_ns == 0 || !ready.empty(), roused);
+    // A full one may not be all: those that it told stand behind the others then. One place may be wakeup()'s.
+    while (find_new_ones(std::span(found).first(static_cast<std::size_t>(std::max(count, 0)))) &&
+           static_cast<std::size_t>(count) + 1 >= found.size()) {
+      bool roused_again = false;
+      count = queue.wait(found, 0, true, roused_again);
+      roused = roused || roused_again;
     }
     return roused || !ready.empty();
   }

@@ -11,6 +11,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +49,28 @@ struct a_pipe {
   }
   int ends[2] = {-1, -1};
 };
+
+// More than the kernel tells at once.
+TEST_P(f, all_that_are_ready_are_told_by_one_select_each_once) {
+  here([] {
+    for (const std::size_t count : {63U, 64U, 65U, 300U}) {
+      selector all;
+      std::vector<std::unique_ptr<a_pipe>> pipes;
+      std::vector<std::unique_ptr<selector::monitor>> monitors;
+      for (std::size_t i = 0; i < count; ++i) {
+        pipes.push_back(std::make_unique<a_pipe>());
+        pipes.back()->write();
+        monitors.push_back(std::make_unique<selector::monitor>(all, pipes.back()->ends[0], interest::read));
+      }
+      for (const bool roused : {false, true}) {
+        if (roused) all.wakeup();
+        std::set<const selector::monitor*> told;
+        EXPECT_EQ(all.select(10s, [&](selector::monitor& one) { told.insert(&one); }), count);
+        EXPECT_EQ(told.size(), count);
+      }
+    }
+  });
+}
 
 // F01
 TEST_P(f, a_select_of_nothing_and_of_little_ends_and_a_negative_one_is_refused) {
