@@ -123,6 +123,15 @@ int access::perform(socket& on, const os::io_request& asked) {
   return poll::perform(one);
 }
 
+int access::attempt(socket& on, const os::io_request& asked) {
+  if (on.descriptor_ == nullptr) return -EBADF;
+  poll::operation one;
+  one.asked = asked;
+  one.on = on.descriptor_;
+  one.is_only_tried = true;
+  return poll::perform(one);
+}
+
 stream access::accepted(const socket& door, int number) {
   stream peer;
   take(peer, number, door.kind_);

@@ -38,6 +38,8 @@ struct access {
   // What the operation says: its result or -errno. EBADF when it is not open. What it is called while it waits depends
   // on the kind of socket and on the operation.
   static int perform(socket& on, const os::io_request& asked);
+  // The same, but -EAGAIN where it would wait.
+  static int attempt(socket& on, const os::io_request& asked);
   // The same for receive and send, in line: after a system call the processor has forgotten where calls return to.
   [[gnu::always_inline]] static int move(socket& on, os::io_kind kind, void* memory, std::uint32_t bytes) {
     if (on.descriptor_ == nullptr) return -EBADF;

@@ -1,5 +1,7 @@
 #include "io/access.hpp"
 
+#include <ramie/task.hpp>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -38,7 +40,20 @@ int receive(socket& on, stream::buffer into, endpoint& from) {
   return result;
 }
 
-int send(socket& on, stream::const_buffer message, const endpoint& to) {
+// A full queue is the receiver's, and the kernel says nothing of it: the sender's own socket is writable all the time,
+// and it is told of room only where that was made of its own messages. So it is asked again and again.
+int send_when_there_is_room(socket& on, const os::io_request& asked) {
+  constexpr std::chrono::microseconds first_pause(1), longest_pause(1000);  // the first: it may be read on this thread
+  int result = access::attempt(on, asked);
+  if (result != -EAGAIN) return result;
+  for (auto pause = first_pause; result == -EAGAIN; pause = std::min(2 * pause, longest_pause)) {
+    this_task::sleep_for(pause);
+    result = access::attempt(on, asked);
+  }
+  return result == -EBADF ? -ECANCELED : result;
+}
+
+int send(datagram& on, stream::const_buffer message, const endpoint& to, bool is_unix) {
   os::address where = access::address_of(to);
   os::message one;
   one.add(message.data(), message.size());
@@ -46,18 +61,20 @@ int send(socket& on, stream::const_buffer message, const endpoint& to) {
   os::io_request asked;
   asked.kind = os::io_kind::send_message;
   asked.memory = &one.header;
-  return access::perform(on, asked);
+  if (!is_unix) return access::perform(on, asked);
+  held here(on);
+  return send_when_there_is_room(*here, asked);
 }
 
 }  // namespace
 
 void datagram::send_to(stream::const_buffer message, const endpoint& to) {
-  const int result = send(*this, message, to);
+  const int result = send(*this, message, to, kind_ == kind_of::unix_datagram);
   if (result == -EACCES && kind_ == kind_of::udp) fail(result, "send_to " + to.text() + ": set_broadcast() first");
   if (result < 0) fail(result, "send_to " + to.text());
 }
 void datagram::send_to(stream::const_buffer message, const endpoint& to, std::error_code& error) {
-  told(send(*this, message, to), error);
+  told(send(*this, message, to, kind_ == kind_of::unix_datagram), error);
 }
 
 std::size_t datagram::receive_from(stream::buffer into, endpoint& from) {

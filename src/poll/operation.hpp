@@ -31,6 +31,7 @@ struct operation {
   int result = 0;
   bool called_off = false;        // the kernel was asked to give it back
   bool was_closed_first = false;  // then; else its task was told to go
+  bool is_only_tried = false;     // never waits: that it would is the answer
   bool ends_in_child = false;     // a readiness of what a fork shares with the parent: left_in_fork
   bool owes_start = false, owes_cancel = false, owing = false;
   // Set before they are read, and not here: clearing the whole object costs more than all that follows.

@@ -65,6 +65,13 @@ int perform(operation& one) {
   if (!used || one.on->closed()) return -EBADF;
   one.asked.descriptor = one.on->number();
   one.asked.may_block = one.on->may_block();
+  if (one.is_only_tried) {
+    int result = 0;
+    do {
+      result = os::attempt(one.asked);
+    } while (os::was_interrupted(result));
+    return result;
+  }
   sched::poller* here = sched::poller_here();
   if (here == nullptr) return block(one);
   one.at = static_cast<poller*>(here);

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -260,6 +261,41 @@ TEST_F(datagrams, between_unix_sockets) {
     EXPECT_EQ(other.receive_from(data, from), 5U);
     EXPECT_EQ(from.text(), name + "-1");
   });
+}
+
+// The kernel tells a sender of room only where its own messages were read, and calls it writable all the time.
+TEST_F(datagrams, who_sends_to_a_full_unix_socket_is_cancelled_closed_or_goes_on_when_there_is_room) {
+  const std::string name = "unix:@ramie-full-" + std::to_string(getpid());
+  const auto fill = [&](net::datagram& by) {
+    int sent = 0;
+    while (ramie::try_for(2ms, [&] { by.send_to("x", name); })) ++sent;
+    return sent;
+  };
+  ramie::run([&](ramie::scope& s) {
+    net::datagram reads(name), fills(name + "-fills"), sends(name + "-sends");
+    const int before = fill(fills);
+    EXPECT_GT(before, 0);
+    EXPECT_EQ(fill(sends), 0);
+    auto closed = s.spawn([&] { return error_of([&] { fills.send_to("x", name); }); });
+    auto sent = s.spawn([&] { sends.send_to("last", name); });
+    ramie::this_task::sleep_for(2ms);
+    fills.close();
+    EXPECT_EQ(closed.get(), std::errc::operation_canceled);
+    std::array<char, 10> data{};
+    net::endpoint from;
+    for (int i = 0; i < before; ++i) EXPECT_EQ(reads.receive_from(data, from), 1U);
+    EXPECT_TRUE(ramie::try_for(10s, [&] { sent.join(); }));
+    sent.cancel();
+    EXPECT_EQ(reads.receive_from(data, from), 4U);
+  });
+  net::datagram reads(name), fills(name + "-fills");
+  ramie::run([&] { fill(fills); });
+  std::thread sender([&] { fills.send_to("from a thread", name); });
+  std::array<char, 20> data{};
+  net::endpoint from;
+  while (reads.receive_from(data, from) == 1) {
+  }
+  sender.join();
 }
 
 TEST_F(datagrams, one_that_is_longer_than_the_buffer_says_how_long_it_was) {
