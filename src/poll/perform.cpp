@@ -60,9 +60,11 @@ int block(operation& one) noexcept {
 void poller::forget(int, std::uint64_t) noexcept {}
 
 int perform(operation& one) {
-  parking::charge(1);
   const used_descriptor used(*one.on);
-  if (!used || one.on->closed()) return -EBADF;
+  const bool is_open = used && !one.on->closed();
+  parking::charge(1);  // others may run here, and close it or destroy its owner
+  if (!is_open) return -EBADF;
+  if (one.on->closed()) return -ECANCELED;
   one.asked.descriptor = one.on->number();
   one.asked.may_block = one.on->may_block();
   if (one.is_only_tried) {

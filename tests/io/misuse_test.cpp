@@ -106,6 +106,27 @@ TEST_F(misuse, destroying_one_that_tasks_are_in_calls_of_wakes_them) {
   });
 }
 
+// A call may let others run before it begins to wait: when the task's reductions are used up just there.
+TEST_F(misuse, destroying_one_whose_callers_turn_ends_at_the_beginning_of_the_call_is_told) {
+  ramie::run([](ramie::scope& s) {
+    for (int reductions = 3980; reductions <= 4000; ++reductions) {
+      auto ends = net::socket_pair();
+      auto near = std::make_unique<net::stream>(std::move(ends.first));
+      std::optional<std::error_code> told;
+      auto reads = s.spawn([&] {
+        ramie::this_task::reduce(reductions);
+        if (near != nullptr) told = error_of([&] { read_text(*near); });
+      });
+      auto destroys = s.spawn([&] { near.reset(); });
+      reads.join();
+      destroys.join();
+      if (told) {
+        EXPECT_EQ(*told, std::errc::operation_canceled) << reductions;
+      }
+    }
+  });
+}
+
 // Also where the other end's closing, or bytes that went out meanwhile, are seen first.
 TEST_F(misuse, who_waits_when_both_ends_are_closed_is_told_that_it_was_closed) {
   ramie::run([](ramie::scope& s) {
