@@ -109,7 +109,7 @@ struct operations {
   void (*destroy_result)(void* payload) noexcept;
 };
 
-struct scope_state : parking::cancel_scope {
+struct scope_state : parking::block_scope {
   parking::host* home = nullptr;
   std::exception_ptr failure;  // the first
   std::size_t living = 0;      // children that have not ended

@@ -48,8 +48,8 @@ void rename_base(control_block* base, label name, const call_site& site, local_v
 
 void prepare_end(control_block* base, const control_block& loop) noexcept { base->resumer_sp = loop.resumer_sp; }
 
-bool is_unwinding(const chain& of) noexcept {
-  return (of.sp & context::tag_baggage) != 0 && cold(of.leaf).uncaught != 0;
+unsigned uncaught_in(const chain& of) noexcept {
+  return (of.sp & context::tag_baggage) != 0 ? cold(of.leaf).uncaught : 0;
 }
 
 departed left_unusually(departed left, std::uintptr_t message) noexcept {

@@ -38,8 +38,8 @@ void drop(local_values* locals) noexcept;
 // The body is about to return, or is being unwound: control will go to the loop.
 void prepare_end(control_block* base, const control_block& loop) noexcept;
 
-// The leaf was left while an exception was on its way through it.
-bool is_unwinding(const chain& of) noexcept;
+// Exceptions that were on their way in the leaf when it was left.
+unsigned uncaught_in(const chain& of) noexcept;
 
 void pack_chain(thread_words& thread, chain& leaving) noexcept;
 std::uintptr_t unpack_chain(thread_words& thread, chain& coming) noexcept;

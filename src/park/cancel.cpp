@@ -17,10 +17,12 @@ struct cancelled::delivery {
   const cancel_scope* target;
   const parked* task;
   host* home;
+  cancel_scope* before;  // the one that the task had been told of when it entered the target
   std::exception_ptr cause;
   bool absorbed = false;
 
-  delivery(const cancel_scope* to, const parked* in, host* at) : target(to), task(in), home(at), cause(to->cause) {}
+  delivery(const cancel_scope* to, cancel_scope* earlier, const parked* in, host* at)
+      : target(to), task(in), home(at), before(earlier), cause(to->cause) {}
   delivery(const delivery&) = delete;
   delivery& operator=(const delivery&) = delete;
   ~delivery() {
@@ -33,7 +35,7 @@ struct cancelled::delivery {
                    "ramie: a handler kept a cancellation: catch (...) without `throw;`. The task is told again at its\n"
                    "ramie: next wait. Catch the exceptions that are meant, or rethrow.\n");
     }
-    here->running->delivered = nullptr;
+    here->running->delivered = before;
     here->running->interrupt = true;
   }
 };
@@ -43,7 +45,8 @@ bool cancelled::is_for(const cancel_scope& scope) const noexcept { return told_-
 void cancelled::absorb() const noexcept {
   told_->absorbed = true;
   if (host* here = parking::this_host(); here != nullptr && here->running != nullptr) {
-    if (here->running->delivered == told_->target) here->running->delivered = nullptr;
+    parked& me = *here->running;
+    if (me.delivered == told_->target) me.delivered = told_->before;
   }
 }
 
@@ -51,25 +54,78 @@ void cancelled::absorb() const noexcept {
 
 namespace ramie::inline v0::parking {
 
+namespace {
+
+// Its fiber is suspended: it is not around what its task does now.
+bool is_away(const cancel_scope& scope) noexcept {
+  return is_block(scope) && static_cast<const block_scope&>(scope).in_fiber->word != context::running;
+}
+
+// Where a task is: its leaf, and the exceptions that are on their way there.
+struct place {
+  const context::control_block* fiber;
+  unsigned uncaught;
+};
+place place_of(const parked& task) noexcept {
+  const host* here = this_host();
+  if (here == nullptr || here->running != &task) return {task.chain.leaf, control::uncaught_in(task.chain)};
+  const context::thread_words& thread = *context::this_thread_words();
+  return {thread.current, thread.exceptions->uncaught};
+}
+
+// An exception from there to the scope would leave no destructor that another one has called.
+bool can_be_reached(const cancel_scope& scope, const place& from) noexcept {
+  if (!is_block(scope)) return from.uncaught == 0;
+  const auto& block = static_cast<const block_scope&>(scope);
+  return from.uncaught == (block.in_fiber == from.fiber ? block.uncaught : 0);
+}
+
+cancel_scope* told_before(const cancel_scope& scope, const parked& task) noexcept {
+  return scope.owner == &task && is_block(scope) ? static_cast<const block_scope&>(scope).told_before : nullptr;
+}
+
+}  // namespace
+
+cancel_scope& current_scope(const parked& task) noexcept {
+  cancel_scope* scope = task.innermost;
+  while (is_away(*scope)) scope = next_outwards(*scope);
+  return *scope;
+}
+
 cancel_scope* deliverable(parked& task) noexcept {
+  const place from = place_of(task);
+  // Of what stands inside a scope that it was told of, only what was entered since then can tell it more.
+  const cancel_scope* told = task.delivered;
   cancel_scope* outermost = nullptr;
-  for (cancel_scope* scope = task.innermost; scope != nullptr; scope = scope->outer) {
-    if (scope->requested) outermost = scope;
+  bool later = false;  // a request waits for another moment
+  for (cancel_scope* scope = task.innermost; scope != nullptr;
+       scope = scope->owner == &task ? next_outwards(*scope) : scope->outer) {
+    const cancel_scope* before = told_before(*scope, task);
+    if (scope == told) {
+      told = before;
+    } else if (scope->owner == &task && is_away(*scope)) {
+      later |= scope->requested;
+      continue;
+    } else if (scope->requested && before == told) {
+      if (can_be_reached(*scope, from)) {
+        outermost = scope;
+      } else {
+        later = true;
+      }
+    }
     if (scope->shields) break;
   }
-  if (outermost != nullptr && outermost != task.delivered) return outermost;
-  task.interrupt = false;
-  return nullptr;
+  if (outermost == nullptr && !later) task.interrupt = false;
+  return outermost;
 }
 
 void check_cancelled(host& here) {
   parked& me = *here.running;
-  if (!me.interrupt || context::this_thread_words()->exceptions->uncaught != 0) return;
+  if (!me.interrupt) return;
   cancel_scope* asked = deliverable(me);
   if (asked == nullptr) return;
-  me.interrupt = false;
   me.delivered = asked;
-  throw cancelled(std::make_shared<cancelled::delivery>(asked, &me, &here));
+  throw cancelled(std::make_shared<cancelled::delivery>(asked, told_before(*asked, me), &me, &here));
 }
 
 namespace {
@@ -79,7 +135,7 @@ void interrupt(parked& one) noexcept {
   one.interrupt = true;
   tell_stop_tokens(one);
   if (one.waits_on == nullptr || one.waits_on->kind->withdraw == nullptr) return;
-  if (control::is_unwinding(one.chain) || deliverable(one) == nullptr) return;
+  if (deliverable(one) == nullptr) return;
   waiter& on = *one.waits_on;
   if (!on.kind->withdraw(on)) return;
   on.state.store(interrupted, std::memory_order_relaxed);
@@ -88,45 +144,59 @@ void interrupt(parked& one) noexcept {
   on.home->make_ready(one);
 }
 
-// The tasks below the scopes of one task, from its innermost outwards to `outermost`.
-void interrupt_children(cancel_scope* innermost, const cancel_scope* outermost) noexcept {
-  for (cancel_scope* scope = innermost; scope != nullptr; scope = scope->outer) {
-    for (parked* child = scope->first_child; child != nullptr; child = child->next_sibling) {
-      const cancel_scope* own = child->innermost;
-      while (own->outer != scope) own = own->outer;
-      interrupt_children(child->innermost, own);
-      interrupt(*child);
+// Children first. Without recursion: scopes may be nested deeper than a task's stack.
+void interrupt_all_inside(cancel_scope& all) noexcept {
+  cancel_scope* scope = all.owner != nullptr ? all.owner->innermost : &all;
+  parked* child = scope->first_child;
+  for (;;) {
+    if (child != nullptr) {
+      scope = child->innermost;
+      child = scope->first_child;
+    } else if (scope == &all) {
+      break;
+    } else if (is_block(*scope)) {
+      scope = next_outwards(*scope);
+      child = scope->first_child;
+    } else {
+      parked& done = *scope->owner;
+      scope = scope->outer;
+      child = done.next_sibling;
+      interrupt(done);
     }
-    if (scope == outermost) return;
   }
-}
-
-void interrupt_all_inside(cancel_scope& scope) noexcept {
-  if (scope.owner != nullptr) {
-    interrupt_children(scope.owner->innermost, &scope);
-    interrupt(*scope.owner);
-  } else {
-    interrupt_children(&scope, &scope);
-  }
+  if (all.owner != nullptr) interrupt(*all.owner);
 }
 
 }  // namespace
 
-void cancel_scope::enter() {
+void block_scope::enter() {
   host* here = this_host();
   if (here == nullptr || here->running == nullptr) {
     throw std::logic_error("no task runs here: scopes and time limits live in tasks; start one with ramie::run");
   }
+  const context::thread_words& thread = *context::this_thread_words();
   owner = here->running;
-  outer = owner->innermost;
-  owner->innermost = this;
+  outer = &current_scope(*owner);
+  entered_before = std::exchange(owner->innermost, this);
+  told_before = owner->delivered;
+  in_fiber = thread.current;
+  uncaught = thread.exceptions->uncaught;
 }
 
-void cancel_scope::leave() noexcept {
-  RAMIE_CHECK(owner->innermost == this && first_child == nullptr);
-  owner->innermost = outer;
+void block_scope::leave() noexcept {
+  RAMIE_CHECK(first_child == nullptr);
+  // Those that were entered later stand in other fibers.
+  for (cancel_scope* scope = owner->innermost; scope != this;) {
+    RAMIE_CHECK(is_block(*scope));
+    auto& later = static_cast<block_scope&>(*scope);
+    scope = later.entered_before;
+    if (later.outer == this) later.outer = outer;
+    if (later.told_before == this) later.told_before = told_before;
+    if (later.entered_before == this) later.entered_before = entered_before;
+  }
+  if (owner->innermost == this) owner->innermost = entered_before;
   if (stop_place != 0) forget_stop_token(*this);
-  if (owner->delivered == this) owner->delivered = nullptr;
+  if (owner->delivered == this) owner->delivered = told_before;
   owner->interrupt = true;  // what it shielded from; the next wait finds out
 }
 

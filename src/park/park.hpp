@@ -14,7 +14,18 @@ extern std::atomic<std::uint32_t> threads_at_rest;
 // To the end of the line of those that are ready.
 void yield(host& here) noexcept;
 
-// The outermost scope that asked, that no shield hides and that the task was not told of; null: none.
+// A block in one of its task's frames, not a task's own scope.
+inline bool is_block(const cancel_scope& scope) noexcept {
+  return scope.outer != nullptr && scope.outer->owner == scope.owner;
+}
+// The next one outwards of a task's own, from parked::innermost to the task's; then those it was spawned in.
+inline cancel_scope* next_outwards(const cancel_scope& scope) noexcept {
+  return is_block(scope) ? static_cast<const block_scope&>(scope).entered_before : scope.outer;
+}
+// The innermost around what the task does now.
+cancel_scope& current_scope(const parked& task) noexcept;
+// The outermost scope that asked, that no shield hides, that the task was not told of, and to which an exception can
+// be thrown from where it is: not through a destructor that runs because of another. Null: none.
 cancel_scope* deliverable(parked& task) noexcept;
 // Throws ramie::cancelled when the running task has not been told of a request around it.
 void check_cancelled(host& here);

@@ -53,7 +53,8 @@ std::stop_token stop_token_in(cancel_scope& scope) {
 
 void tell_stop_tokens(const parked& task) noexcept {
   if (table == nullptr) return;
-  for (const cancel_scope* scope = task.innermost; scope != nullptr && scope->owner == &task; scope = scope->outer) {
+  for (const cancel_scope* scope = task.innermost; scope != nullptr && scope->owner == &task;
+       scope = next_outwards(*scope)) {
     if (scope->stop_place == 0 || !is_requested(*scope)) continue;
     // A copy: what the callbacks do may move the table.
     std::stop_source one = *table->places[scope->stop_place - 1];

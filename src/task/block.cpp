@@ -41,7 +41,7 @@ void close(scope_state& scope) noexcept {
   scope.leave();
 }
 
-struct time_limit : parking::cancel_scope, parking::timer {
+struct time_limit : parking::block_scope, parking::timer {
   static void over(parking::timer& due) noexcept { static_cast<time_limit&>(due).cancel(nullptr); }
 };
 

@@ -24,14 +24,25 @@ constexpr std::size_t tasks_shown_each = 1000;
 // Frames of ours around what a reader looks for: collected beyond what was asked for, and left out again.
 constexpr std::size_t frames_of_ours = 12;
 
-// Visits all tasks in and under the scope.
+// Visits all tasks in and under the scope, parents first. Without recursion: it is called on tasks' stacks.
 template <class F>
-void each_task(const parking::cancel_scope& scope, int depth, const F& visit) {
-  for (parking::parked* child = scope.first_child; child != nullptr; child = child->next_sibling) {
-    visit(static_cast<record&>(*child), depth);
-    for (const parking::cancel_scope* inner = child->innermost; inner != nullptr && inner->owner == child;
-         inner = inner->outer) {
-      each_task(*inner, depth + 1, visit);
+void each_task(const parking::cancel_scope& all, const F& visit) {
+  const parking::cancel_scope* scope = &all;
+  parking::parked* child = scope->first_child;
+  for (int depth = 0;;) {
+    if (child != nullptr) {
+      visit(static_cast<record&>(*child), depth++);
+      scope = child->innermost;
+      child = scope->first_child;
+    } else if (scope == &all) {
+      return;
+    } else if (parking::is_block(*scope)) {
+      scope = parking::next_outwards(*scope);
+      child = scope->first_child;
+    } else {
+      child = scope->owner->next_sibling;
+      scope = scope->outer;
+      --depth;
     }
   }
 }
@@ -114,11 +125,11 @@ std::size_t frames_shown(const dump_options& options) noexcept {
 
 std::vector<seen_task> look_at_all(const parking::cancel_scope& scope, const dump_options& options) {
   std::size_t count = 0;
-  each_task(scope, 0, [&](record&, int) { ++count; });
+  each_task(scope, [&](record&, int) { ++count; });
   const bool folds = count > tasks_shown_each;
   std::vector<seen_task> all;
   std::unordered_map<std::string, std::size_t> places;
-  each_task(scope, 0, [&](record& task, int depth) {
+  each_task(scope, [&](record& task, int depth) {
     std::vector<stack_part> stack;
     if (options.stacks) stack = frames_of(task, frames_shown(options) + frames_of_ours);
     if (folds) {
@@ -156,7 +167,7 @@ std::string describe_tasks(const parking::cancel_scope& scope, const dump_option
 
 void each_chain(void (*visit)(control::chain& parked, void* argument), void* argument) {
   if (root_scope == nullptr) return;
-  each_task(*root_scope, 0, [&](record& task, int) {
+  each_task(*root_scope, [&](record& task, int) {
     if (task.chain.leaf != nullptr && task.home->running != &task) visit(task.chain, argument);
   });
 }

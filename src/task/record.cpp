@@ -142,7 +142,14 @@ __attribute__((no_sanitize("null"))) void run(parking::parked& one) {
       error = std::current_exception();
     }
   }
-  RAMIE_CHECK(task.innermost == &task.self);
+  if (task.innermost != &task.self) {
+    std::fprintf(
+        stderr,
+        "ramie: task '%s' has ended, and a fiber or generator that it resumed is suspended inside of a scope or\n"
+        "ramie: a time limit. End or destroy it in the task that entered that block.\n",
+        task.name.text());
+    RAMIE_CHECK(task.innermost == &task.self);
+  }
   task.home->account(task);
   complete(task, how, std::move(error));
 }

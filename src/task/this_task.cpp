@@ -60,7 +60,7 @@ void check() {
 
 std::stop_token stop_token() {
   record* task = mine();
-  return task == nullptr ? std::stop_token() : parking::stop_token_in(*task->innermost);
+  return task == nullptr ? std::stop_token() : parking::stop_token_in(parking::current_scope(*task));
 }
 
 void annotate(std::string_view text) {

@@ -5,8 +5,12 @@
 // Scopes nest: a with_scope or a time limit stands in a frame of its task; a task stands in the scope that it was
 // spawned in. A request to a scope reaches everything inside. Each task inside is told once, by an exception that names
 // the outermost scope that asked; a shield keeps requests from further out away. All of it on the scope's home thread.
+//
+// A block in a fiber or generator that is suspended is not around what its task does meanwhile: its requests wait until
+// somebody resumes that fiber.
 #pragma once
 
+#include <ramie/context/control_block.hpp>
 #include <ramie/park/wait_list.hpp>
 
 #include <cstdint>
@@ -27,12 +31,21 @@ struct cancel_scope {
   bool shields = false;          // requests from further out do not pass
   std::uint32_t stop_place = 0;  // of its stop source in the thread's table, from 1; 0: nobody has asked for a token
 
-  // Becomes the innermost scope of the running task; throws std::logic_error where no task runs.
-  void enter();
-  // It was the innermost; a request that it shielded from may be delivered after this.
-  void leave() noexcept;
   // Requests: from now on everything inside is told. The first cause stays.
   void cancel(std::exception_ptr why) noexcept;
+};
+
+// One that stands in a frame of its task. The last that was entered before is the task's own, which is none of these.
+struct block_scope : cancel_scope {
+  cancel_scope* entered_before = nullptr;            // by the same task, whichever of its fibers
+  cancel_scope* told_before = nullptr;               // the task was on its way out to it when this was entered
+  const context::control_block* in_fiber = nullptr;  // whose frame it stands in
+  unsigned uncaught = 0;                             // exceptions that were on their way in that fiber
+
+  // Becomes the innermost scope of the running task; throws std::logic_error where no task runs.
+  void enter();
+  // A request that it shielded from may be delivered after this.
+  void leave() noexcept;
 };
 
 }  // namespace parking
