@@ -131,6 +131,7 @@ class channel {
   }
   // False when there is no room now, or no receiver. Throws channel_closed.
   [[nodiscard]] bool try_send(T& value) {
+    parking::charge(1);
     std::unique_lock held(core_.lock);
     if (core_.closed) throw channel_closed();
     return send_now(value, held);
@@ -143,7 +144,11 @@ class channel {
       parking::charge(1);
       return value;
     }
-    if (core_.closed) return value;
+    if (core_.closed) {
+      held.unlock();
+      parking::charge(1);
+      return value;
+    }
     parking::waiter me;
     me.object = &core_;
     me.place = &value;
@@ -154,6 +159,7 @@ class channel {
   }
   // What is there now; empty when nothing is.
   [[nodiscard]] std::optional<T> try_receive() {
+    parking::charge(1);
     std::optional<T> value;
     std::unique_lock held(core_.lock);
     receive_now(value, held);

@@ -48,6 +48,7 @@ class mutex {
     }
   }
   [[nodiscard]] bool try_lock() noexcept {
+    parking::charge(1);
     const context::thread_words* thread = context::this_thread_words();
     const void* me = parking::self(thread);
     lock_.lock(thread);
@@ -98,7 +99,11 @@ class recursive_mutex {
   recursive_mutex& operator=(const recursive_mutex&) = delete;
 
   void lock() {
-    if (!inner_.is_mine()) inner_.lock();
+    if (inner_.is_mine()) {
+      parking::charge(1);
+    } else {
+      inner_.lock();
+    }
     ++depth_;
   }
   [[nodiscard]] bool try_lock() noexcept {
@@ -106,8 +111,9 @@ class recursive_mutex {
     ++depth_;
     return true;
   }
+  // By who locked it: another is a failed check.
   void unlock() noexcept {
-    if (--depth_ == 0) inner_.unlock();
+    if (!inner_.is_mine() || --depth_ == 0) inner_.unlock();
   }
 
  private:

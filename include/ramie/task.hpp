@@ -432,7 +432,8 @@ void sleep_until(std::chrono::time_point<std::chrono::system_clock, Duration>) =
 
 // Charges the slice of 4,000 for work that has no waits in it; when it is spent, others run. About 1 ns.
 inline void reduce(std::int64_t reductions = 1) noexcept { parking::charge(reductions); }
-// Throws cancelled when the task was told to go and does not know it yet.
+// Throws cancelled when the task was told to go and does not know it yet. Charges one reduction, so a loop that only
+// computes and checks lets the others run, and hears of its time limit.
 void check();
 
 // For foreign code: stopped when this task is to be told to go, by the innermost block (scope, limit, task) that the

@@ -203,7 +203,12 @@ void block_scope::leave() noexcept {
 void cancel_scope::cancel(std::exception_ptr why) noexcept {
   if (std::exchange(requested, true)) return;
   cause = std::move(why);
+  // Stop callbacks are called on the way: nobody else may run and change what is walked over.
+  const host* here = this_host();
+  parked* const running = here == nullptr ? nullptr : here->running;
+  if (running != nullptr) ++running->no_yield;
   interrupt_all_inside(*this);
+  if (running != nullptr) --running->no_yield;
 }
 
 void adopt(cancel_scope& scope, parked& child) noexcept {

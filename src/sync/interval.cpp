@@ -23,6 +23,7 @@ void interval::restart() noexcept { next_ns_ = parking::due_after(period_ns_); }
 std::int64_t interval::left_ns() const noexcept { return next_ns_ - parking::now_ns(); }
 
 std::uint64_t interval::count() noexcept {
+  parking::charge(1);
   const std::int64_t late_ns = -left_ns();
   if (late_ns < 0) return 0;
   const std::int64_t ended = 1 + late_ns / period_ns_;
@@ -33,11 +34,8 @@ std::uint64_t interval::count() noexcept {
 }
 
 std::uint64_t interval::wait() {
-  for (bool waited = false;; waited = true) {
-    if (const std::uint64_t ended = count(); ended != 0) {
-      if (!waited) parking::charge(1);
-      return ended;
-    }
+  for (;;) {
+    if (const std::uint64_t ended = count(); ended != 0) return ended;
     parking::waiter me;
     (void)parking::park_for(me, tick_wait, left_ns());
   }

@@ -138,6 +138,7 @@ void shared_mutex::acquire(bool alone) {
 }
 
 bool shared_mutex::try_acquire(bool alone) noexcept {
+  parking::charge(1);
   std::lock_guard held(lock_);
   if (!waiters_.empty() || !admits(alone)) return false;
   enter(alone);

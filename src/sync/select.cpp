@@ -99,7 +99,10 @@ std::size_t select_one(arm* const* first_arm, std::size_t count) {
       return which;
     }
     if (limit != none) {
-      if (arms[limit]->limit_ns <= 0) return limit;
+      if (arms[limit]->limit_ns <= 0) {
+        parking::charge(1);
+        return limit;
+      }
       if (due_ns == INT64_MAX) due_ns = parking::due_after(arms[limit]->limit_ns);
     } else if (std::all_of(arms.begin(), arms.end(), [](const arm* one) { return one->state == arm_state::never; })) {
       throw std::logic_error("select: every channel that it waits for is closed, and no body takes a std::optional");

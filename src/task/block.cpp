@@ -39,6 +39,7 @@ void close(scope_state& scope) noexcept {
   }
   scope.closed = true;
   scope.leave();
+  parking::charge(1);
 }
 
 struct time_limit : parking::block_scope, parking::timer {
@@ -109,6 +110,7 @@ bool run_limited(std::int64_t due_ns, bool shields, void (*body)(void*), void* a
     told.absorb();
     return false;
   }
+  parking::charge(1);
   return true;
 }
 

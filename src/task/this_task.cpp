@@ -55,7 +55,10 @@ void sleep_for(std::chrono::nanoseconds duration) {
 }
 
 void check() {
-  if (host* here = parking::this_host(); here != nullptr && here->running != nullptr) parking::check_cancelled(*here);
+  host* here = parking::this_host();
+  if (here == nullptr || here->running == nullptr) return;
+  parking::charge(1);
+  parking::check_cancelled(*here);
 }
 
 std::stop_token stop_token() {

@@ -1,6 +1,12 @@
 // Reductions: a task that never waits cannot keep the others from running, and what it used is counted.
 #include "task/task_world.hpp"
 
+#include <ramie/interval.hpp>
+#include <ramie/mutex.hpp>
+#include <ramie/select.hpp>
+#include <ramie/semaphore.hpp>
+#include <ramie/throttle.hpp>
+
 #include <cstdio>
 
 namespace ramie_test {
@@ -134,6 +140,62 @@ TEST_F(fairness_test, yielding_tasks_do_not_keep_a_timer_waiting) {
       over = true;
     });
     s.join();
+  });
+}
+
+TEST_F(fairness_test, operations_that_do_not_wait_are_charged_and_starve_nobody) {
+  ramie::run([&] {
+    ramie::mutex m;
+    ramie::shared_mutex shared;
+    ramie::semaphore permits(0);
+    ramie::channel<int> empty, closed;
+    closed.close();
+    ramie::throttle turns(1, 1h);
+    ramie::interval every(1h);
+    const auto cost = [](auto operation) {
+      const auto before = ramie::this_task::used().reductions;
+      operation();
+      return ramie::this_task::used().reductions - before;
+    };
+    int value = 0;
+    const auto lock = [&](auto& one) {
+      if (one.try_lock()) one.unlock();
+    };
+    EXPECT_GE(cost([&] { lock(m); }), 1U);
+    EXPECT_GE(cost([&] { lock(shared); }), 1U);
+    EXPECT_GE(cost([&] { (void)permits.try_acquire(); }), 1U);
+    EXPECT_GE(cost([&] { (void)empty.try_send(value); }), 1U);
+    EXPECT_GE(cost([&] { (void)empty.try_receive(); }), 1U);
+    EXPECT_GE(cost([&] { (void)closed.receive(); }), 1U);
+    EXPECT_GE(cost([&] { (void)turns.try_now(); }), 1U);
+    EXPECT_GE(cost([&] { (void)every.count(); }), 1U);
+    EXPECT_GE(cost([&] { ramie::select(ramie::on(empty, [](int) {}), ramie::otherwise([] {})); }), 1U);
+    EXPECT_GE(cost([] { ramie::this_task::check(); }), 1U);
+    EXPECT_GE(cost([] { (void)ramie::try_for(1h, [] {}); }), 1U);
+    EXPECT_GE(cost([] { ramie::with_scope([](scope&) {}); }), 1U);
+  });
+}
+
+TEST_F(fairness_test, a_loop_that_only_checks_hears_its_time_limit) {
+  ramie::run([&] {
+    EXPECT_THROW(ramie::with_timeout(5ms,
+                                     [] {
+                                       for (;;) ramie::this_task::check();
+                                     }),
+                 ramie::timed_out);
+  });
+}
+
+TEST_F(fairness_test, a_stop_callback_that_is_called_by_a_time_limit_may_use_what_does_not_wait) {
+  ramie::run([&] {
+    ramie::channel<int> told(ramie::unbounded);
+    EXPECT_FALSE(ramie::try_for(1ms, [&] {
+      std::stop_callback on_stop(ramie::this_task::stop_token(), [&] {
+        for (int i = 0; i < 10'000; ++i) (void)told.try_send(i);
+      });
+      ramie::this_task::sleep_for(1h);
+    }));
+    EXPECT_EQ(told.size(), 10'000U);
   });
 }
 

@@ -43,7 +43,7 @@ void reductions_spent(running_slice& here) noexcept;
 [[gnu::always_inline]] inline void charge(std::int64_t reductions,
                                           const context::thread_words* thread = context::this_thread_words()) noexcept {
   running_slice* here = this_slice(thread);
-  if (here == nullptr) return;
+  if (here == nullptr || here->running == nullptr) return;
   here->budget -= reductions;
   if (here->budget < 0 || here->ticks.load(std::memory_order_relaxed) != here->ticks_seen) [[unlikely]]
     reductions_spent(*here);
