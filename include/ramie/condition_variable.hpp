@@ -25,6 +25,7 @@ class condition_variable {
 
   // Gives the mutex up, waits, takes it again. Wakes for a notify only, but others may have been faster: use a
   // predicate. A notify that comes together with a cancellation counts: the wait returns, the cancellation stays.
+  // Throws std::system_error (operation_not_permitted) when nothing is held.
   void wait(std::unique_lock<mutex>& held);
   template <class Predicate>
   void wait(std::unique_lock<mutex>& held, Predicate holds) {

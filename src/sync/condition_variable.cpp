@@ -1,6 +1,7 @@
 #include <ramie/condition_variable.hpp>
 
 #include <mutex>
+#include <system_error>
 
 namespace ramie::inline v0 {
 
@@ -18,6 +19,10 @@ condition_variable::~condition_variable() {
 }
 
 void condition_variable::wait(std::unique_lock<mutex>& held) {
+  if (!held.owns_lock()) {
+    throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
+                            "condition_variable: the caller's unique_lock does not hold a mutex");
+  }
   // However the wait ends, the mutex is taken again before anybody hears of it.
   struct given_up {
     mutex& one;

@@ -42,8 +42,9 @@ void semaphore::acquire(std::size_t count) {
   if (count > highest_) {
     const std::size_t highest = highest_;
     lock_.unlock();
-    throw std::invalid_argument("semaphore: " + std::to_string(count) + " permits are asked for, the limit is " +
-                                std::to_string(highest));
+    throw std::invalid_argument("semaphore: " + std::to_string(count) +
+                                " permits are asked for, and its limit was never " + "more than " +
+                                std::to_string(highest) + "; raise it with set_limit()");
   }
   waiter self;
   self.object = this;
@@ -55,6 +56,7 @@ void semaphore::acquire(std::size_t count) {
 }
 
 bool semaphore::try_acquire(std::size_t count) noexcept {
+  parking::charge(1);
   std::lock_guard held(lock_);
   if (!waiters_.empty() || !has_room(count)) return false;
   taken_ += count;

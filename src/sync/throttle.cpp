@@ -21,8 +21,13 @@ throttle::throttle(std::size_t turns, std::chrono::nanoseconds span, throttle_op
   if (turns == 0 || span.count() <= 0) {
     throw std::invalid_argument("throttle: at least one turn, in a span longer than zero");
   }
-  turn_ns_ = std::max<std::int64_t>(1, span.count() / static_cast<std::int64_t>(turns));
-  burst_ns_ = (static_cast<std::int64_t>(std::max<std::size_t>(1, options.burst)) - 1) * turn_ns_;
+  turn_ns_ = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<std::uint64_t>(span.count()) / turns));
+  // Half of all time is as good as for ever, and can be added to and taken from any time.
+  constexpr std::int64_t for_ever_ns = INT64_MAX / 2;
+  turn_ns_ = std::min(turn_ns_, for_ever_ns);
+  const auto saved = static_cast<std::int64_t>(std::min<std::size_t>(std::max<std::size_t>(1, options.burst) - 1,
+                                                                     static_cast<std::size_t>(for_ever_ns / turn_ns_)));
+  burst_ns_ = saved * turn_ns_;
 }
 
 // Until the first of the line may go.

@@ -403,5 +403,42 @@ TEST_F(mutex_death_test, destroying_one_that_is_waited_for_is_a_failed_check) {
                "a mutex is destroyed while somebody waits on it");
 }
 
+TEST_F(mutex_death_test, unlocking_a_recursive_one_that_another_holds_or_nobody_is_a_failed_check) {
+#if defined(__SANITIZE_THREAD__)
+  std::printf("skipped: a failed check: ThreadSanitizer allows no threads in a forked child\n");
+  GTEST_SKIP();
+#endif
+  EXPECT_DEATH(
+      {
+        ramie::recursive_mutex m;
+        m.unlock();
+      },
+      "does not hold it");
+  EXPECT_DEATH(ramie::run([&](scope& s) {
+                 ramie::recursive_mutex m;
+                 m.lock();
+                 m.lock();
+                 s.spawn([&] { m.unlock(); });
+                 settle();
+               }),
+               "does not hold it");
+}
+
+TEST_F(mutex_test, a_condition_variable_refuses_to_wait_for_one_who_holds_nothing) {
+  ramie::run([&] {
+    ramie::mutex m;
+    ramie::condition_variable changed;
+    std::unique_lock<ramie::mutex> none, open(m, std::defer_lock);
+    for (auto* held : {&none, &open}) {
+      try {
+        changed.wait(*held);
+        ADD_FAILURE();
+      } catch (const std::system_error& refused) {
+        EXPECT_EQ(refused.code(), std::errc::operation_not_permitted);
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace ramie_test

@@ -191,5 +191,34 @@ TEST_F(semaphore_test, a_throttle_without_turns_or_time_is_refused) {
   EXPECT_THROW(ramie::throttle(1, 0s), std::invalid_argument);
 }
 
+TEST_F(semaphore_test, a_throttle_takes_any_number_of_turns_any_burst_and_any_span) {
+  ramie::run(
+      [&] {
+        const auto start = ramie::this_task::now();
+        ramie::throttle open(1, 1s, {.burst = SIZE_MAX}), quick(SIZE_MAX, 1s, {.burst = SIZE_MAX});
+        for (int i = 0; i < 1000; ++i) {
+          open.wait();
+          quick.wait();
+        }
+        EXPECT_EQ(ramie::this_task::now(), start);
+        ramie::throttle once(1, std::chrono::nanoseconds::max());
+        EXPECT_TRUE(once.try_now());
+        EXPECT_FALSE(ramie::try_for(24h, [&] { once.wait(); }));
+      },
+      fake_time);
+}
+
+TEST_F(semaphore_test, a_refusal_says_what_was_asked_for_and_what_to_do) {
+  ramie::semaphore permits(2);
+  permits.set_limit(0);
+  try {
+    permits.acquire(3);
+    ADD_FAILURE();
+  } catch (const std::invalid_argument& refused) {
+    EXPECT_STREQ(refused.what(),
+                 "semaphore: 3 permits are asked for, and its limit was never more than 2; raise it with set_limit()");
+  }
+}
+
 }  // namespace
 }  // namespace ramie_test
