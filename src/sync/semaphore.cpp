@@ -40,11 +40,11 @@ void semaphore::acquire(std::size_t count) {
     return parking::charge(1);
   }
   if (count > highest_) {
-    const std::size_t highest = highest_;
+    const std::size_t limit = limit_, highest = highest_;
     lock_.unlock();
-    throw std::invalid_argument("semaphore: " + std::to_string(count) +
-                                " permits are asked for, and its limit was never " + "more than " +
-                                std::to_string(highest) + "; raise it with set_limit()");
+    throw std::invalid_argument(
+        "semaphore: " + std::to_string(count) + " permits are asked for, the limit is " + std::to_string(limit) +
+        (limit == highest ? "" : " and never was more than " + std::to_string(highest)) + "; set_limit() raises it");
   }
   waiter self;
   self.object = this;

@@ -131,7 +131,7 @@ TEST_F(semaphore_test, more_than_the_limit_ever_was_is_refused_in_numbers) {
     places.acquire(3);
     FAIL();
   } catch (const std::invalid_argument& refused) {
-    EXPECT_STREQ(refused.what(), "semaphore: 3 permits are asked for, the limit is 2");
+    EXPECT_STREQ(refused.what(), "semaphore: 3 permits are asked for, the limit is 2; set_limit() raises it");
   }
   places.set_limit(0);
   EXPECT_FALSE(places.try_acquire(2));
@@ -216,7 +216,7 @@ TEST_F(semaphore_test, a_refusal_says_what_was_asked_for_and_what_to_do) {
     ADD_FAILURE();
   } catch (const std::invalid_argument& refused) {
     EXPECT_STREQ(refused.what(),
-                 "semaphore: 3 permits are asked for, and its limit was never more than 2; raise it with set_limit()");
+                 "semaphore: 3 permits are asked for, the limit is 0 and never was more than 2; set_limit() raises it");
   }
 }
 
