@@ -368,14 +368,15 @@ when_all(F&&... bodies) {
     return std::apply(
         [](auto&... one) {
           return std::tuple<
-              std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>{[&] {
-            if constexpr (std::is_void_v<decltype(one.get())>) {
-              one.get();
-              return std::monostate{};
-            } else {
-              return one.get();
-            }
-          }()...};
+              std::conditional_t<std::is_void_v<tasking::result_of<F>>, std::monostate, tasking::result_of<F>>...>{
+              [&]() -> decltype(auto) {
+                if constexpr (std::is_void_v<decltype(one.get())>) {
+                  one.get();
+                  return std::monostate{};
+                } else {
+                  return one.get();
+                }
+              }()...};
         },
         tasks);
   });
@@ -402,7 +403,10 @@ when_any(F&&... bodies) {
               auto result = std::invoke(body);
               if (!first) first.emplace(std::in_place_index<Place>, std::move(result));
             }
-          } catch (const std::exception&) {
+          } catch (const cancelled&) {
+            throw;
+          } catch (...) {
+            if (std::current_exception() == nullptr) throw;  // a forced unwinding is none
             if (!failure) failure = std::current_exception();
             return;
           }

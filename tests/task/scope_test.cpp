@@ -546,5 +546,25 @@ TEST_F(scope_test, a_stack_that_is_refused_fails_the_task_alone_with_its_reason)
   });
 }
 
+TEST_F(scope_test, when_any_passes_over_a_failure_of_any_type) {
+  ramie::run([] {
+    const auto first = ramie::when_any([]() -> int { throw 5; }, [] { return 2; });
+    EXPECT_EQ(first.index(), 1U);
+    EXPECT_THROW(ramie::when_any([]() -> int { throw 5; }), int);
+  });
+}
+
+TEST_F(scope_test, references_of_any_kind_are_results) {
+  ramie::run([](scope& s) {
+    int value = 1;
+    const auto all = ramie::when_all([&]() -> int& { return value; }, [] {}, [] { return std::make_unique<int>(2); });
+    EXPECT_EQ(&std::get<0>(all), &value);
+    EXPECT_EQ(*std::get<2>(all), 2);
+    auto moved = s.spawn([&]() -> int&& { return std::move(value); });
+    int&& result = moved.get();
+    EXPECT_EQ(&result, &value);
+  });
+}
+
 }  // namespace
 }  // namespace ramie_test

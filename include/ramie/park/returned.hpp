@@ -25,7 +25,8 @@ class returned {
       std::forward<F>(function)();
       value_.emplace();
     } else if constexpr (std::is_reference_v<R>) {
-      value_.emplace(std::addressof(std::forward<F>(function)()));
+      R&& result = std::forward<F>(function)();  // an rvalue's address, too
+      value_.emplace(std::addressof(result));
     } else {
       value_.emplace(std::forward<F>(function)());
     }
