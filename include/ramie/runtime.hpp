@@ -115,8 +115,7 @@ class runtime_ref {
 class runtime {
  public:
   explicit runtime(runtime_options options = {});
-  // No task may live any more: it aborts and names those that do. run() leaves none; who has posted and gone on by
-  // run_once() or run_ready() calls stop(), and then run_once() until it is true.
+  // Tasks that run_once() or run_ready() began and that have not ended are cancelled, and waited for.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;

@@ -103,6 +103,8 @@ struct runtime::state {
   static void unseen(std::exception_ptr error, const char* name, void* self);
   void tell_unseen(const std::exception_ptr& error, const char* name) const noexcept;
   void post(std::function<void()> body, const task_options& how, const call_site& site);
+  void post_failed(const std::exception_ptr& error, const char* name) const noexcept;
+  void end_what_is_left() noexcept;
   void stop(std::exception_ptr cause) noexcept;
   void stop_now(std::exception_ptr cause) noexcept;
 };
@@ -119,6 +121,17 @@ void runtime::state::unseen(std::exception_ptr error, const char* name, void* se
 
 void runtime::state::tell_unseen(const std::exception_ptr& error, const char* name) const noexcept {
   options.unseen_error != nullptr ? options.unseen_error(error, name) : tasking::tell_unseen(error, name);
+}
+
+void runtime::state::post_failed(const std::exception_ptr& error, const char* name) const noexcept {
+  if (options.unseen_error != nullptr) return options.unseen_error(error, name);
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& escaped) {
+    std::fprintf(stderr, "ramie: posted task '%s' failed: %s\n", name, escaped.what());
+  } catch (...) {
+    std::fprintf(stderr, "ramie: posted task '%s' failed\n", name);
+  }
 }
 
 record* runtime::state::spawn_root(std::function<void()> body, const task_options& how, const call_site& site) {
@@ -199,15 +212,33 @@ void runtime::state::stop_now(std::exception_ptr cause) noexcept {
 
 runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
 
-runtime::~runtime() {
-  if (state_->root.living != 0) {
+// Tasks that run_once() has begun and nobody will run again.
+void runtime::state::end_what_is_left() noexcept {
+  if (root.living == 0) return;
+  if (parking::this_host() != nullptr) {
     std::fprintf(
         stderr,
-        "ramie: a runtime is destroyed while %zu of its tasks live. Before, stop() it and call run_once() until "
-        "it says that none is left\n%s",
-        static_cast<std::size_t>(state_->root.living), tasking::describe_tasks(state_->root, {}).c_str());
+        "ramie: a runtime is destroyed inside of another's task while %zu of its tasks live. Before, stop() it "
+        "and call run_once() until it says that none is left\n%s",
+        static_cast<std::size_t>(root.living), tasking::describe_tasks(root, {}).c_str());
     std::abort();
   }
+  context::chain_keeper* outer = std::exchange(context::this_thread_words()->host, &scheduler);
+  root.cancel(nullptr);
+  context::this_thread_words()->host = outer;
+  idle = false;
+  root.all_ended = &idle;
+  if (drive(INT64_MAX) == sched::scheduler::ending::stuck) {
+    std::fprintf(stderr,
+                 "ramie: a runtime is destroyed, and tasks of it wait for ever although they were cancelled\n%s",
+                 tasking::describe_tasks(root, {}).c_str());
+    std::abort();
+  }
+  if (root.failure != nullptr) tell_unseen(root.failure, "a task of a runtime that is destroyed");
+}
+
+runtime::~runtime() {
+  state_->end_what_is_left();
   {
     const std::lock_guard held(state_->link->lock);
     state_->link->to = nullptr;
@@ -277,8 +308,18 @@ void runtime::state::post(std::function<void()> body, const task_options& how, c
     const std::unique_ptr<posted_task> read(&static_cast<posted_task&>(sent));
     state& here = *static_cast<state*>(read->to);
     if (here.goes) return;
+    auto attempt = [&here, body = std::move(read->body), name = read->options.name] {
+      try {
+        body();
+      } catch (const cancelled&) {
+        throw;
+      } catch (...) {
+        if (std::current_exception() == nullptr) throw;  // a forced unwinding is none
+        here.post_failed(std::current_exception(), name.text());
+      }
+    };
     try {
-      tasking::drop(here.spawn_root(std::move(read->body), read->options, read->site));
+      tasking::drop(here.spawn_root(std::move(attempt), read->options, read->site));
     } catch (...) {
       tasking::tell_unseen(std::current_exception(), read->options.name.text());
     }
