@@ -131,7 +131,8 @@ void check_cancelled(host& here) {
 namespace {
 
 // A request was made somewhere around it. One that waits is called off, another is told at its next wait.
-void interrupt(parked& one) noexcept {
+void interrupt(parked& one, bool again) noexcept {
+  if (again) one.delivered = nullptr;
   one.interrupt = true;
   tell_stop_tokens(one);
   if (one.waits_on == nullptr || one.waits_on->kind->withdraw == nullptr) return;
@@ -145,7 +146,7 @@ void interrupt(parked& one) noexcept {
 }
 
 // Children first. Without recursion: scopes may be nested deeper than a task's stack.
-void interrupt_all_inside(cancel_scope& all) noexcept {
+void interrupt_all_inside(cancel_scope& all, bool again = false) noexcept {
   cancel_scope* scope = all.owner != nullptr ? all.owner->innermost : &all;
   parked* child = scope->first_child;
   for (;;) {
@@ -161,13 +162,15 @@ void interrupt_all_inside(cancel_scope& all) noexcept {
       parked& done = *scope->owner;
       scope = scope->outer;
       child = done.next_sibling;
-      interrupt(done);
+      interrupt(done, again);
     }
   }
-  if (all.owner != nullptr) interrupt(*all.owner);
+  if (all.owner != nullptr) interrupt(*all.owner, again);
 }
 
 }  // namespace
+
+void ask_again(cancel_scope& scope) noexcept { interrupt_all_inside(scope, true); }
 
 void block_scope::enter() {
   host* here = this_host();

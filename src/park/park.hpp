@@ -29,6 +29,9 @@ cancel_scope& current_scope(const parked& task) noexcept;
 cancel_scope* deliverable(parked& task) noexcept;
 // Throws ramie::cancelled when the running task has not been told of a request around it.
 void check_cancelled(host& here);
+// To those inside of a scope that asked before: what they are on their way out for is forgotten, so that they are told
+// again where they wait meanwhile.
+void ask_again(cancel_scope& scope) noexcept;
 // A token that is stopped when a request reaches what waits in this scope. Home thread, as the two below.
 std::stop_token stop_token_in(cancel_scope& scope);
 // Stops those of the task's scopes that a request has reached.

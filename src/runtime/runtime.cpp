@@ -105,11 +105,15 @@ struct runtime::state {
   void post(std::function<void()> body, const task_options& how, const call_site& site);
   void post_failed(const std::exception_ptr& error, const char* name) const noexcept;
   void end_what_is_left() noexcept;
+  void ask_again() noexcept;
   void stop(std::exception_ptr cause) noexcept;
   void stop_now(std::exception_ptr cause) noexcept;
 };
 
 namespace {
+
+// Inside of each other, that wait for what never comes after a deadlock was found.
+constexpr int handlers_most = 100;
 
 using root_payload = tasking::payload<std::function<void()>, void>;
 
@@ -212,6 +216,13 @@ void runtime::state::stop_now(std::exception_ptr cause) noexcept {
 
 runtime::runtime(runtime_options options) : state_(std::make_unique<state>(options)) {}
 
+// To tasks that were told to go and wait again on their way.
+void runtime::state::ask_again() noexcept {
+  context::chain_keeper* outer = std::exchange(context::this_thread_words()->host, &scheduler);
+  parking::ask_again(root);
+  context::this_thread_words()->host = outer;
+}
+
 // Tasks that run_once() has begun and nobody will run again.
 void runtime::state::end_what_is_left() noexcept {
   if (root.living == 0) return;
@@ -276,8 +287,16 @@ void runtime::run_main(void (*body)(void*), void* argument) {
     root.cancel(std::make_exception_ptr(deadlock("all tasks wait and nothing can wake them:\n" + report)));
     context::this_thread_words()->host = outer;
     how = here.drive(INT64_MAX);
+    // Handlers may wait in their turn. Destructors cannot be left.
+    for (int handlers = 0; how == sched::scheduler::ending::stuck && handlers != handlers_most; ++handlers) {
+      here.ask_again();
+      how = here.drive(INT64_MAX);
+    }
     if (how == sched::scheduler::ending::stuck) {
-      std::fprintf(stderr, "ramie: the tasks that are left wait in shields, for ever\n");
+      std::fprintf(stderr,
+                   "ramie: the tasks that are left wait for ever in destructors, or in shields without an end:\n%s"
+                   "ramie: give such waits a limit, with_shield(5s, ...)\n",
+                   tasking::describe_tasks(root, {}).c_str());
       std::abort();
     }
   }

@@ -1,6 +1,8 @@
 // run, post, run_once, stop, deadlocks and dumps.
 #include "task/task_world.hpp"
 
+#include <ramie/event.hpp>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -240,6 +242,23 @@ TEST_F(runtime_test, a_runtime_that_goes_cancels_what_run_once_has_begun) {
     EXPECT_EQ(residents, 1);
   }
   EXPECT_EQ(residents, 0);
+}
+
+TEST_F(runtime_test, a_handler_that_waits_for_ever_after_a_deadlock_is_left_too) {
+  EXPECT_THROW(ramie::run(
+                   [&] {
+                     ramie::event never;
+                     try {
+                       never.wait();
+                     } catch (const ramie::cancelled&) {
+                       say("told");
+                       never.wait();
+                       say("never");
+                     }
+                   },
+                   fake_time),
+               ramie::deadlock);
+  EXPECT_EQ(said, words{"told"});
 }
 
 }  // namespace
