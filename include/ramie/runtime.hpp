@@ -85,12 +85,10 @@ class runtime_ref {
                                         call_site site = call_site::current()) const {
     using R = tasking::result_of<F>;
     using payload = tasking::payload<std::decay_t<F>, R>;
-    static_assert(alignof(payload) <= alignof(std::max_align_t),
-                  "a task's function is over-aligned: give it by pointer");
-    tasking::record* made = create(sizeof(payload), &payload::how, options, site);
+    tasking::record* made = create(payload::bytes, &payload::how, options, site);
     payload* place = nullptr;
     try {
-      place = ::new (tasking::payload_of(made)) payload{};
+      place = ::new (payload::place_in(tasking::payload_of(made))) payload{};
       place->body.emplace(std::forward<F>(body));
     } catch (...) {
       discard(made);

@@ -160,12 +160,24 @@ struct payload {
   std::optional<F> body;
   returned<R> result;
 
-  static void run(void* place) {
-    auto& self = *static_cast<payload*>(place);
+  // Records lie as all memory of operator new; what wants more finds its place behind.
+  static constexpr std::size_t extra_bytes = alignof(payload) > alignof(std::max_align_t)
+                                                 ? alignof(payload) - alignof(std::max_align_t)
+                                                 : 0;
+  static constexpr std::size_t bytes = sizeof(payload) + extra_bytes;
+  static void* place_in(void* memory) noexcept {
+    if constexpr (extra_bytes == 0) return memory;
+    const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory);
+    return static_cast<std::byte*>(memory) + (~address + 1) % alignof(payload);
+  }
+  static payload& at(void* memory) noexcept { return *std::launder(static_cast<payload*>(place_in(memory))); }
+
+  static void run(void* memory) {
+    auto& self = at(memory);
     self.result.fill([&]() -> R { return std::invoke(*self.body); });
   }
-  static void destroy_body(void* place) noexcept { static_cast<payload*>(place)->body.reset(); }
-  static void destroy_result(void* place) noexcept { std::destroy_at(static_cast<payload*>(place)); }
+  static void destroy_body(void* memory) noexcept { at(memory).body.reset(); }
+  static void destroy_result(void* memory) noexcept { std::destroy_at(&at(memory)); }
   static constexpr operations how = {&run, &destroy_body, &destroy_result};
 };
 
@@ -267,12 +279,10 @@ class scope {
   & > task<tasking::result_of<F>> spawn(F&& body, task_options options = {}, call_site site = call_site::current()) {
     using R = tasking::result_of<F>;
     using payload = tasking::payload<std::decay_t<F>, R>;
-    static_assert(alignof(payload) <= alignof(std::max_align_t),
-                  "a task's function is over-aligned: give it by pointer");
-    tasking::record* made = tasking::create(state_, sizeof(payload), &payload::how, options, site);
+    tasking::record* made = tasking::create(state_, payload::bytes, &payload::how, options, site);
     payload* place = nullptr;
     try {
-      place = ::new (tasking::payload_of(made)) payload{};
+      place = ::new (payload::place_in(tasking::payload_of(made))) payload{};
       place->body.emplace(std::forward<F>(body));
     } catch (...) {
       tasking::discard(made);

@@ -566,5 +566,20 @@ TEST_F(scope_test, references_of_any_kind_are_results) {
   });
 }
 
+TEST_F(scope_test, functions_and_results_lie_as_their_types_ask) {
+  struct alignas(256) wide {
+    int value = 0;
+    [[nodiscard]] bool lies_well() const { return reinterpret_cast<std::uintptr_t>(this) % alignof(wide) == 0; }
+  };
+  ramie::run([](scope& s) {
+    for (int i = 0; i < 10; ++i) {
+      auto result = s.spawn([i] { return wide{i}; });
+      auto function = s.spawn([held = wide{i}] { return held.lies_well() ? held.value : -1; });
+      EXPECT_EQ(result.get().value, i);
+      EXPECT_EQ(function.get(), i);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace ramie_test
