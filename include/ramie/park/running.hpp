@@ -43,10 +43,12 @@ void reductions_spent(running_slice& here) noexcept;
 [[gnu::always_inline]] inline void charge(std::int64_t reductions,
                                           const context::thread_words* thread = context::this_thread_words()) noexcept {
   running_slice* here = this_slice(thread);
-  if (here == nullptr || here->running == nullptr) return;
+  if (here == nullptr) return;
   here->budget -= reductions;
-  if (here->budget < 0 || here->ticks.load(std::memory_order_relaxed) != here->ticks_seen) [[unlikely]]
-    reductions_spent(*here);
+  if (here->budget < 0 || here->ticks.load(std::memory_order_relaxed) != here->ticks_seen) [[unlikely]] {
+    // What a timer or a letter does is nobody's: the next task begins with a whole slice.
+    if (here->running != nullptr) reductions_spent(*here);
+  }
 }
 
 // Who is asking: the task, or on a thread without any the fiber; for owners of locks. Never null.
