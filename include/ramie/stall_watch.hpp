@@ -57,7 +57,7 @@ struct stall {
 
 struct stall_options {
   // At least 100 us. The watch looks twice in this time while a scheduler is busy, so what lasts half as long again is
-  // told for certain. At 10 ms that took 0.4 to 0.6 % of a processor of a busy virtual machine, at 100 ms a tenth of it.
+  // told for certain. At 10 ms that took 0.4 to 0.6 % of a processor of a busy virtual machine; at 100 ms a tenth.
   std::chrono::nanoseconds threshold = std::chrono::milliseconds(10);
   // The share of stalls that are told, by chance, above 0 and at most 1; all are counted.
   double sample_rate = 1;

@@ -72,8 +72,7 @@ void park(waiter& me, const wait_kind& kind) {
   host* here = me.home;
   if (here == nullptr) return block_thread(me);
   parked& task = *me.who;
-  // While an exception is on its way nothing is called off: it could not be thrown.
-  if (task.interrupt && context::this_thread_words()->exceptions->uncaught == 0) [[unlikely]] {
+  if (task.interrupt) [[unlikely]] {
     if (kind.withdraw != nullptr && deliverable(task) != nullptr && kind.withdraw(me)) check_cancelled(*here);
   }
   leave_for(*here, task, me, kind);

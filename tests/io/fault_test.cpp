@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -163,26 +164,41 @@ TEST_F(fault, all_connect_at_once) {
     std::printf("skipped: 10,000 connections: %zu, for the limit of descriptors or a sanitizer's sake\n", count);
   ramie::run([&](ramie::scope& all) {
     net::listener door("127.0.0.1:0");
-    int served = 0, answered = 0;
+    int served = 0, answered = 0, resets = 0;
+    const auto unless_reset = [&](auto act) {
+      try {
+        act();
+        return true;
+      } catch (const std::system_error& failure) {
+        if (failure.code() != std::errc::connection_reset || ++resets > 1000) throw;
+        return false;
+      }
+    };
     ramie::with_scope([&](ramie::scope& s) {
-      s.spawn([&] {
-        for (std::size_t i = 0; i < count; ++i) {
-          all.spawn([&served, peer = door.accept()]() mutable {
-            echo(std::move(peer));
-            ++served;
-          });
-        }
-      });
+      s.spawn(
+          [&] {
+            for (;;) {
+              all.spawn([&, peer = door.accept()]() mutable {
+                if (unless_reset([&] { echo(std::move(peer)); })) ++served;
+              });
+            }
+          },
+          {.transient = true});
       for (std::size_t i = 0; i < count; ++i) {
         s.spawn([&] {
-          net::stream peer = net::connect(door.local());
-          answered += ping(peer, 1);
+          // A kernel whose line is full answers with cookies, keeps nothing, and may reset who was answered so.
+          while (!unless_reset([&] {
+            net::stream peer = net::connect(door.local());
+            answered += ping(peer, 1);
+          })) {
+          }
         });
       }
     });
     all.join();
     EXPECT_EQ(answered, static_cast<int>(count));
-    EXPECT_EQ(served, static_cast<int>(count));
+    EXPECT_GE(served, static_cast<int>(count));
+    EXPECT_LE(served, static_cast<int>(count) + resets);
   });
 }
 
