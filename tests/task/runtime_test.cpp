@@ -245,6 +245,10 @@ TEST_F(runtime_test, a_runtime_that_goes_cancels_what_run_once_has_begun) {
 }
 
 TEST_F(runtime_test, a_handler_that_waits_for_ever_after_a_deadlock_is_left_too) {
+#if defined(__SANITIZE_THREAD__)
+  std::printf("skipped: a deadlock: ThreadSanitizer's own thread counts as one that could wake somebody\n");
+  GTEST_SKIP();
+#endif
   EXPECT_THROW(ramie::run(
                    [&] {
                      ramie::event never;
