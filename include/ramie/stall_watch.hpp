@@ -67,6 +67,7 @@ struct stall_options {
   std::function<void(const stall&)> report = {};
   // The signal that asks a thread that computes for its stack; one that waits in the kernel is not interrupted. 0:
   // SIGURG, which does nothing where nobody handles it. A handler of the program's own gets those that are not ours.
+  // A thread that blocks it may get one after the watch has gone: take one whose default is to do nothing.
   int signal = 0;
 };
 

@@ -129,13 +129,19 @@ void look_at_one(const sched::sight& now, void* argument) noexcept {
   // The task may end while this looks.
   const auto& task = static_cast<const tasking::record&>(*running);
   label name;
-  if (!os::copy_if_there(&name, &task.name, sizeof name) ||
-      !os::copy_if_there(&into.spawned_at, &task.site, sizeof into.spawned_at) ||
-      now.which->slice_number() != seen.slice)
-    return;
+  call_site site;
+  const bool is_copied =
+      os::copy_if_there(&name, &task.name, sizeof name) && os::copy_if_there(&site, &task.site, sizeof site);
+  if (now.which->slice_number() != seen.slice) return;
   into.is_of_a_task = true;
-  into.task = name.text();
   into.could_run = now.which->ready.size() + now.which->urgent.size();
+  if (!is_copied) {
+    into.system_call = stay != nullptr ? stay->call : -1;
+    into.no_frames = "process_vm_readv(2) was refused, so its name is not known either";
+    return;
+  }
+  into.task = name.text();
+  into.spawned_at = site;
   if (stay != nullptr) copy_stack(now, *stay, into);
 }
 

@@ -8,14 +8,20 @@
 #include <ramie/stall_watch.hpp>
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <mutex>
 #include <stdexcept>
@@ -407,6 +413,34 @@ TEST(stall_watch_test, a_thread_that_blocks_the_signal_is_told_of_without_frames
   }).join();
   EXPECT_EQ(begun.task, "main");
   EXPECT_TRUE(begun.frames.empty());
+}
+
+// As the profiles of some containers do.
+bool refuse_process_vm_readv() {
+  std::array<sock_filter, 4> code = {{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+                                      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter = {.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(stall_watch_test, where_the_kernel_lets_nobody_copy_memory_a_waiting_thread_is_told_of_without_names) {
+  if (!children_start_threads()) GTEST_SKIP();
+  EXPECT_EQ(code_of_child([] {
+              if (!refuse_process_vm_readv()) return 1;
+              listener told;
+              const stall_watch watch(short_one(told));
+              ramie::run([&] {
+                const auto is_it = [](const stall& one) {
+                  return one.system_call >= 0 && one.task.empty() &&
+                         one.no_frames.find("process_vm_readv(2) was refused") != std::string::npos;
+                };
+                stall_until_told(told, is_it, wait_in_the_kernel);
+              });
+              return 0;
+            }),
+            0);
 }
 
 TEST(stall_watch_test, its_threads_do_not_keep_a_deadlock_from_being_found) {
