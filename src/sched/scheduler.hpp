@@ -69,7 +69,8 @@ class scheduler final : public parking::host {
   };
   // Runs until `done` is true, looked at between slices, or until `until_ns` on its clock.
   ending run_until(const bool& done, std::int64_t until_ns);
-  // Before the first run_until(): milliseconds are counted, by a thread of ours. Throws std::system_error.
+  // Before the first run_until(): milliseconds are counted, by a thread of ours, unless the clock is a fake one. Throws
+  // std::system_error.
   void start_ticking();
 
   // For a thread that waits in a loop of somebody else's. Both: home thread, outside of run_until().

@@ -25,7 +25,7 @@ TEST_F(calling_off, one_that_is_cancelled_and_then_closed_is_cancelled_and_the_o
         auto ends = make();
         std::error_code told;
         auto reads = s.spawn([&] { told = error_of([&] { read_text(ends.first); }); });
-        ramie::this_task::sleep_for(1ms);
+        while (reads.state() != ramie::task_state::waiting) ramie::this_task::sleep_for(1ms);
         if (close_first) ends.first.close();
         reads.cancel();
         ends.first.close();
