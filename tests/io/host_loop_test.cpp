@@ -186,13 +186,13 @@ TYPED_TEST(host_loop, sleeps_end_by_the_hosts_timer) {
   ramie::runtime app;
   TypeParam host(app);
   std::vector<int> order;
+  const auto start = std::chrono::steady_clock::now();
   for (int i : {3, 1, 2}) {
-    app.post([&order, i] {
-      ramie::this_task::sleep_for(i * 5ms);
+    app.post([&order, start, i] {
+      ramie::this_task::sleep_until(start + i * 5ms);
       order.push_back(i);
     });
   }
-  const auto start = std::chrono::steady_clock::now();
   host.run_until([&] { return order.size() == 3; });
   EXPECT_GE(std::chrono::steady_clock::now() - start, 15ms);
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
